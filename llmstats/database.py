@@ -1,0 +1,75 @@
+"""The library's front: what the command line does, without a terminal.
+
+`Database` holds no connection: each call opens the file, works, materialises its answer and closes, so that a
+notebook never blocks an ingest for longer than a query runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmstats.store import Store
+
+if TYPE_CHECKING:
+    from llmstats.ingest import Progress, Report
+    from llmstats.query import Answer
+    from llmstats.store_types import Forgotten
+
+
+class Database:
+    """A store and what can be asked of it."""
+
+    def __init__(self, path: str, *, patience: float = 30.0) -> None:
+        self.path = os.path.abspath(path)
+        self._store = Store(self.path, patience=patience)
+
+    def ingest(
+        self,
+        *inputs: str | os.PathLike[str],
+        labels: Mapping[str, str] | None = None,
+        workers: int | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Read files, directories, archives and globs into the store; see `llmstats.ingest.Ingest.run`."""
+        from llmstats.ingest import Ingest
+
+        return Ingest(self._store, on_progress).run([os.fspath(i) for i in inputs], labels, workers)
+
+    def query(self, name_or_sql: str, **parameters: Any) -> Answer:
+        """A named query (``convergence``) with its parameters, or one read-only SQL statement.
+
+        Raises:
+            NotFound: no such query or parameter.
+            QueryError: a parameter of the wrong type, or SQL that DuckDB refuses.
+        """
+        from llmstats import query
+
+        with self._store.reading() as con:
+            return query.run(con, name_or_sql, {k: str(v) for k, v in parameters.items()})
+
+    def plot(self, name: str, output: str, **parameters: Any) -> None:
+        """Draw a named picture (``convergence``, ``throughput``, ``serving``) to a .png, .svg or .pdf file."""
+        from llmstats import plots
+
+        with self._store.reading() as con:
+            plots.plot(con, name, output, **parameters)
+
+    def show(self, run: str, metric: str | None = None, step: int | None = None, limit: int = 20) -> Sequence[Any]:
+        """Walk values of a run back to their lines; see `llmstats.evidence.show`."""
+        from llmstats import evidence
+
+        with self._store.reading() as con:
+            places = evidence.find(con, run, metric, step, limit)
+        return evidence.read(places)
+
+    def verify(self, *paths: str) -> Sequence[Any]:
+        """Read all sources (or those under ``paths``) again and compare; see `llmstats.evidence.verify`."""
+        from llmstats.verify import verify
+
+        return verify(self._store, [os.path.abspath(p) for p in paths])
+
+    def forget(self, path_or_run: str) -> Forgotten:
+        """Remove a source (by path) or a run (by id) and all that came from it."""
+        return self._store.forget(path_or_run)

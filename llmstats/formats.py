@@ -1,0 +1,91 @@
+"""The registry of formats and the decision which one a file is.
+
+A parser is found, never named: every module of ``llmstats.parsers`` without a leading underscore, and every entry
+point of the group ``llmstats.parsers``.  Detection asks all of them and trusts no order: one answer is a format, two
+are ``ambiguous``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+
+from llmstats.errors import LlmstatsError, NotFound
+from llmstats.parsing import Head, JsonLinesParser, LineParser, Parser
+
+GROUP = "llmstats.parsers"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What detection found: one parser and why, or several names (``ambiguous``), or nothing."""
+
+    parser: Parser | None = None
+    reason: str = ""
+    ambiguous: tuple[str, ...] = ()
+
+
+def _modules() -> list[object]:
+    package = importlib.import_module("llmstats.parsers")
+    names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
+    return [importlib.import_module(f"llmstats.parsers.{name}") for name in names]
+
+
+def _parsers_in(module: object) -> list[Parser]:
+    return [
+        member()
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, Parser) and member.__module__ == getattr(module, "__name__", "") and hasattr(member, "name")
+    ]
+
+
+@cache
+def parsers() -> tuple[Parser, ...]:
+    """All formats, by name.
+
+    Raises:
+        LlmstatsError: two parsers share a name, or no built-in parser is found (a wheel shadowed by a checkout).
+    """
+    found = [p for module in _modules() for p in _parsers_in(module)]
+    if not found:
+        raise LlmstatsError(
+            "no built-in parser found: this llmstats is a checkout that was not installed; run: pip install -e ."
+        )
+    for point in entry_points(group=GROUP):
+        loaded = point.load()
+        found += _parsers_in(loaded) if inspect.ismodule(loaded) else [loaded()]
+    names = [p.name for p in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise LlmstatsError(f"two parsers are called {name!r}")
+    return tuple(sorted(found, key=lambda p: p.name))
+
+
+def parser(name: str) -> Parser:
+    """The parser of one format.
+
+    Raises:
+        NotFound: no format has this name.
+    """
+    for candidate in parsers():
+        if candidate.name == name:
+            return candidate
+    raise NotFound.among("format", name, (p.name for p in parsers()))
+
+
+def _is_document(head: Head) -> bool:
+    """Whether a file is prose: a log excerpt that it quotes is no log."""
+    return head.place.matches("*.md", "*.markdown", "*.rst", "*.html", "*.htm", "*.ipynb", "*.tex")
+
+
+def detect(head: Head) -> Verdict:
+    """Which format a file is, by its path and the first 64 KiB of its text."""
+    asked = [p for p in parsers() if not (_is_document(head) and isinstance(p, (LineParser, JsonLinesParser)))]
+    answers = [(p, reason) for p in asked if (reason := p.detect(head))]
+    if len(answers) == 1:
+        return Verdict(*answers[0])
+    return Verdict(ambiguous=tuple(p.name for p, _ in answers))

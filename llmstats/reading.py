@@ -1,0 +1,488 @@
+"""One source at a time: bytes in, canonical items out, in parts that can each be committed on their own.
+
+Runs in a worker process.  It never sees the store: what is known of a file comes with the `Job`, and what was read
+goes back as `Part` objects.  Engines live as long as the worker, so a shape learnt in one file serves all others.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from llmstats import formats, sources
+from llmstats.canonical import canonical
+from llmstats.errors import LlmstatsError, ParseError
+from llmstats.parsing import (
+    HEAD_BYTES,
+    DocumentParser,
+    Head,
+    JsonLinesParser,
+    LineParser,
+    Objects,
+    Parser,
+    Place,
+    State,
+)
+from llmstats.records import Issue, Item, Points, Run
+from llmstats.shapes import CHUNK, Engine, Scan
+from llmstats.identity import BlockHasher, same_beginning
+from llmstats.sources import Found, Reader, compression_of
+from llmstats.store_types import APPEND, REPLACE, TOUCH, Known
+from llmstats.text import Normaliser, Stretch
+
+#: A plain file up to this size is read in one piece, together with its neighbours.
+SMALL = 1 << 20
+#: Raw bytes of a large file between two parts.
+PART = 48 << 20
+#: Suspect lines kept as issues per source; the rest is only counted.
+MAX_ISSUES = 200
+#: Mode of a part that only asks whether a file with this content is wanted; answered by `send(True or False)`.
+ASK = "ask"
+
+Parts = Generator["Part", "bool | None", None]
+
+
+@dataclass(slots=True)
+class Job:
+    """One source to read, with what the store knows of it."""
+
+    found: Found
+    known: Known | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    maybe_copy: bool = False  #: another file has the same size: hash it before parsing
+
+
+@dataclass(slots=True)
+class Part:
+    """What was read of one source since its last part; becomes one `store_types.Delta`."""
+
+    path: str
+    mode: str
+    expected: tuple[int, str] | None
+    columns: dict[str, Any]
+    items: list[Any] = field(default_factory=list)
+    complete: bool = True  #: the source has been read to its present end
+    raw_bytes: int = 0  #: read since the last part, for the progress bar
+    identity: tuple[str, ...] = ()  #: names of the runs that it speaks of
+
+
+# --------------------------------------------------------------------------- versions
+
+
+@cache
+def registry_version() -> str:
+    """Changes whenever a format appears, disappears or changes: files that nobody recognised are tried again."""
+    text = ",".join(f"{p.name}={p.version}" for p in formats.parsers())
+    return f"registry-{zlib.crc32(text.encode()):08x}"
+
+
+def is_current(known: Known) -> bool:
+    """Whether the parser that read a source is still the one that would read it now."""
+    if known.format is None:
+        return known.parser_version == registry_version()
+    return any(p.name == known.format and str(p.version) == known.parser_version for p in formats.parsers())
+
+
+# --------------------------------------------------------------------------- outcomes without rows
+
+
+def _stat(job: Job) -> dict[str, Any]:
+    found = job.found
+    return {
+        "size_bytes": found.size,
+        "mtime_ns": found.mtime_ns,
+        "inode": found.inode,
+        "device": found.device,
+        "container": found.container,
+        "labels": job.labels,
+    }
+
+
+_NOTHING = dict.fromkeys(
+    ("format", "duplicate_of", "detected_by", "encoding", "content_hash", "lines_total", "lines_matched",
+     "lines_suspect", "blocks", "state", "error")
+)  # fmt: skip
+
+
+def outcome(job: Job, status: str, reason: str = "", **columns: Any) -> Part:
+    """A source that has a status and no rows."""
+    all_columns = {
+        **_NOTHING,
+        **_stat(job),
+        "status": status,
+        "error": reason or None,
+        "bytes_read": 0,
+        "parser_version": registry_version(),
+        **columns,
+    }
+    return Part(job.found.path, REPLACE, _expected(job), all_columns, raw_bytes=job.found.size)
+
+
+def touch(job: Job) -> Part:
+    """A source whose content is as known; only its stat or labels changed."""
+    return Part(job.found.path, TOUCH, _expected(job), _stat(job), raw_bytes=job.found.size)
+
+
+def _expected(job: Job) -> tuple[int, str] | None:
+    return job.known.expected if job.known else None
+
+
+# --------------------------------------------------------------------------- one open source
+
+
+class Reading:
+    """One source under way: normaliser, parser with its state, counters, hashes, and the items since the last part."""
+
+    def __init__(self, job: Job, parser: Parser, detected_by: str, hasher: BlockHasher, resume: Known | None = None):
+        self.job, self.parser, self.detected_by, self.hasher = job, parser, detected_by, hasher
+        self.place = Place(job.found.path, job.found.mtime_ns / 1e9)
+        self.expected = _expected(job)
+        kept: State = (resume.state if resume else None) or {}
+        self.counts: dict[str, int] = kept.pop("#counts", {"matched": 0, "suspect": 0})
+        self.names: dict[str, None] = dict.fromkeys(kept.pop("#names", []))
+        self.state: State = kept if resume else parser.start(self.place)
+        self.text = Normaliser(
+            encoding=resume.encoding if resume else None, line=resume.lines_total + 1 if resume else 1
+        )
+        self.bytes_read = resume.bytes_read if resume else 0
+        self.mode = APPEND if resume else REPLACE
+        self.raw = 0
+        self.items: list[Any] = []
+
+    def feed(self, raw: bytes, *, final: bool) -> Stretch | None:
+        stretch = self.text.feed(raw, final=final)
+        self.raw += len(raw)
+        if stretch is not None:
+            self.bytes_read += stretch.raw_bytes
+        return stretch
+
+    def fold(self, stretch: Scan | Objects) -> None:
+        """Let the parser turn a stretch into items."""
+        assert isinstance(self.parser, (LineParser, JsonLinesParser))
+        matched = stretch.matched if isinstance(stretch, Scan) else len(stretch.rows)
+        self.take(self.parser.fold(self.state, self.place, stretch))  # type: ignore[arg-type]
+        if isinstance(stretch, Objects):
+            broken = [(line, text) for line, text in stretch.notes if text.lstrip().startswith("{")]
+            self.take(Issue("broken JSON object", line, text[:500]) for line, text in broken)
+        self.counts["matched"] += matched
+
+    def document(self, text: str) -> None:
+        """Let the parser read a whole text; its records are the lines that its items cite."""
+        assert isinstance(self.parser, DocumentParser)
+        cited: set[int] = set()
+        self.take(_citing(self.parser.parse(self.place, text), cited))
+        self.counts["matched"] += len(cited)
+
+    def take(self, items: Iterable[Item]) -> None:
+        for item in items:
+            if isinstance(item, Issue) and item.suspect:
+                self.counts["suspect"] += 1
+                if self.counts["suspect"] > MAX_ISSUES:
+                    continue
+            elif isinstance(item, Run):
+                self.names[item.name] = None
+            self.items.append(canonical(self.parser, item) if isinstance(item, Points) else item)
+
+    def part(self, *, complete: bool) -> Part:
+        """What was read since the last part."""
+        columns = {
+            **_NOTHING,
+            **_stat(self.job),
+            "status": "parsed",
+            "format": self.parser.name,
+            "detected_by": self.detected_by,
+            "parser_version": str(self.parser.version),
+            "encoding": self.text.encoding,
+            "size_bytes": self.hasher.size,
+            "bytes_read": self.bytes_read,
+            "content_hash": self.hasher.content_hash(),
+            "blocks": self.hasher.blocks(),
+            "lines_total": self.text.next_line - 1,
+            "lines_matched": self.counts["matched"],
+            "lines_suspect": self.counts["suspect"],
+            "state": {**self.state, "#counts": self.counts, "#names": list(self.names)},
+        }
+        part = Part(
+            self.job.found.path, self.mode, self.expected, columns, self.items, complete, self.raw, tuple(self.names)
+        )
+        self.items, self.mode, self.raw = [], APPEND, 0
+        self.expected = (self.bytes_read, columns["content_hash"])
+        return part
+
+
+def _citing(items: Iterator[Item], cited: set[int]) -> Iterator[Item]:
+    for item in items:
+        if isinstance(item, Points):
+            cited.update(item.lines.tolist())
+        elif not isinstance(item, Run) and item.line is not None and not isinstance(item, Issue):
+            cited.add(item.line)
+        yield item
+
+
+# --------------------------------------------------------------------------- the worker
+
+
+class Worker:
+    """Reads jobs; keeps one engine per format."""
+
+    def __init__(self) -> None:
+        self._engines: dict[str, Engine] = {}
+
+    def engine(self, parser: LineParser) -> Engine:
+        if parser.name not in self._engines:
+            self._engines[parser.name] = Engine(parser.plan)
+        return self._engines[parser.name]
+
+    def read(self, jobs: list[Job]) -> Parts:
+        """Parts of all jobs: small files together, each large one or archive on its own."""
+        small: list[Job] = []
+        for job in jobs:
+            if job.found.status is not None:
+                yield outcome(job, job.found.status, job.found.reason)
+            elif job.found.archive:
+                yield from self._archive(job)
+            elif job.found.size <= SMALL and job.known is None and _is_plain(job.found):
+                small.append(job)
+            else:
+                yield from self._guarded(job, lambda job=job: self._one(job))  # type: ignore[misc]
+        yield from self._together(small)
+
+    @staticmethod
+    def _guarded(job: Job, read: Callable[[], Parts]) -> Parts:
+        """A source that cannot be read is an outcome, whatever broke; a defect of a parser names itself."""
+        try:
+            yield from read()
+        except sources.TooLarge as why:
+            yield outcome(job, "too_large", str(why))
+        except (LlmstatsError, OSError) as why:
+            yield outcome(job, "failed", str(why))
+        except Exception as why:
+            yield outcome(job, "failed", f"defect in the parser: {type(why).__name__}: {why}")
+
+    # ---- small files, many at once
+
+    def _together(self, jobs: list[Job]) -> Parts:
+        waiting: dict[str, list[tuple[Reading, Stretch]]] = {}
+        for job in jobs:
+            for part in self._guarded(job, lambda job=job: self._small(job, waiting)):  # type: ignore[misc]
+                yield part
+        for group in waiting.values():
+            parser = group[0][0].parser
+            assert isinstance(parser, LineParser)
+            scans = scan_together(self.engine(parser), [stretch for _, stretch in group])
+            for (reading, _), scan in zip(group, scans, strict=True):
+                yield from self._guarded(reading.job, lambda r=reading, s=scan: _folded(r, s))  # type: ignore[misc]
+
+    def _small(self, job: Job, waiting: dict[str, list[tuple[Reading, Stretch]]]) -> Parts:
+        with sources.open_source(job.found) as reader:
+            raw = reader.read(job.found.size + CHUNK)
+            growing = reader.growing
+        started = _start(job, raw)
+        if isinstance(started, Part):
+            yield started
+            return
+        started.hasher.update(raw)
+        if isinstance(started.parser, DocumentParser):
+            started.document(_whole(started, raw))
+        else:
+            stretch = started.feed(raw, final=not growing)
+            if stretch is not None and isinstance(started.parser, LineParser):
+                waiting.setdefault(started.parser.name, []).append((started, stretch))
+                return
+            if stretch is not None:
+                started.fold(json_lines(stretch))
+        yield started.part(complete=True)
+
+    # ---- one large, compressed or known file
+
+    def _one(self, job: Job) -> Parts:
+        known = job.known
+        if known is not None and known.status == "parsed" and is_current(known) and _is_plain(job.found):
+            if job.found.size >= known.size and same_beginning(job.found.path, known.size, known.blocks):
+                if job.found.size == known.size and _content_hash(job) == known.content_hash:
+                    yield touch(job)
+                    return
+                if job.found.size > known.size and not isinstance(formats.parser(known.format or ""), DocumentParser):
+                    yield from self._grown(job, known)
+                    return
+        if job.maybe_copy and known is None:
+            wanted = yield self._question(job)
+            if not wanted:
+                return
+        with sources.open_source(job.found) as reader:
+            yield from self._stream(job, reader)
+
+    def _question(self, job: Job) -> Part:
+        """Ask whether this content is wanted: its hash, and the runs that its beginning speaks of."""
+        with sources.open_source(job.found) as reader:
+            raw = reader.read(CHUNK)
+        started = _start(job, raw)
+        if isinstance(started, Part):
+            return Part(job.found.path, ASK, None, {"content_hash": None})
+        if isinstance(started.parser, (LineParser, JsonLinesParser)):
+            self._read_stretch(started, raw, final=False)
+        return Part(job.found.path, ASK, None, {"content_hash": _content_hash(job)}, identity=tuple(started.names)[:1])
+
+    def _grown(self, job: Job, known: Known) -> Parts:
+        hasher = BlockHasher.resume(job.found.path, known.size, known.blocks)
+        reading = Reading(job, formats.parser(known.format or ""), "", hasher, resume=known)
+        with sources.open_source(job.found, offset=known.bytes_read) as reader:
+            for part in self._pump(reading, reader, b"", hashed=known.size - known.bytes_read):
+                part.columns.pop("detected_by")
+                yield part
+
+    def _stream(self, job: Job, reader: Reader) -> Parts:
+        raw = reader.read(CHUNK)
+        started = _start(job, raw)
+        if isinstance(started, Part):
+            yield started
+        elif isinstance(started.parser, DocumentParser):
+            raw += _rest(reader, started.parser.max_bytes - len(raw))
+            started.hasher.update(raw)
+            started.document(_whole(started, raw))
+            yield started.part(complete=True)
+        else:
+            yield from self._pump(started, reader, raw)
+
+    def _pump(self, reading: Reading, reader: Reader, raw: bytes, hashed: int = 0) -> Parts:
+        """Read to the end, a stretch at a time; ``hashed`` bytes at the beginning are in the hash already."""
+        raw = raw or reader.read(CHUNK)
+        while raw:
+            ahead = reader.read(CHUNK)
+            reading.hasher.update(raw[hashed:])
+            hashed = max(0, hashed - len(raw))
+            self._read_stretch(reading, raw, final=not ahead and not reader.growing)
+            raw = ahead
+            if reading.raw >= PART and raw:
+                yield reading.part(complete=False)
+        yield reading.part(complete=True)
+
+    def _read_stretch(self, reading: Reading, raw: bytes, *, final: bool) -> None:
+        stretch = reading.feed(raw, final=final)
+        if stretch is None:
+            return
+        if isinstance(reading.parser, LineParser):
+            reading.fold(self.engine(reading.parser).scan(stretch.data, stretch.numbers))
+        else:
+            reading.fold(json_lines(stretch))
+
+    def _archive(self, job: Job) -> Parts:
+        try:
+            for found, reader in sources.members(job.found):
+                member = Job(found, None, job.labels)
+                if found.status is not None:
+                    yield outcome(member, found.status, found.reason)
+                else:
+                    yield from self._guarded(member, lambda m=member, r=reader: self._stream(m, r))  # type: ignore[misc]
+        except (LlmstatsError, OSError) as why:
+            yield outcome(job, "failed", str(why))
+
+
+def _folded(reading: Reading, scan: Scan) -> Parts:
+    reading.fold(scan)
+    yield reading.part(complete=True)
+
+
+def _is_plain(found: Found) -> bool:
+    return found.container is None and found.path != "-" and compression_of(found.path) is None
+
+
+def _start(job: Job, raw: bytes) -> Reading | Part:
+    """Decide what a source is by its first bytes."""
+    if not raw:
+        return outcome(job, "empty", "no bytes")
+    refused = sources.classify(raw[:HEAD_BYTES])
+    if refused:
+        return outcome(job, *refused)
+    head_text = Normaliser().feed(raw[:HEAD_BYTES], final=True)
+    text = head_text.data.decode("utf-8", "backslashreplace") if head_text else ""
+    verdict = formats.detect(Head(Place(job.found.path, job.found.mtime_ns / 1e9), text))
+    if verdict.ambiguous:
+        return outcome(job, "ambiguous", "could be " + " or ".join(verdict.ambiguous))
+    if verdict.parser is None:
+        return outcome(job, "unrecognised", "no format recognises it")
+    return Reading(job, verdict.parser, verdict.reason, BlockHasher())
+
+
+def _whole(reading: Reading, raw: bytes) -> str:
+    stretch = reading.feed(raw, final=True)
+    return stretch.data.decode("utf-8", "backslashreplace") if stretch else ""
+
+
+def _rest(reader: Reader, limit: int) -> bytes:
+    pieces, size = [], 0
+    while piece := reader.read(CHUNK):
+        size += len(piece)
+        if size > limit:
+            raise sources.TooLarge(f"larger than the format reads in one piece ({limit >> 20} MiB more)")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _content_hash(job: Job) -> str:
+    hasher = BlockHasher()
+    with sources.open_source(job.found) as reader:
+        while raw := reader.read(CHUNK):
+            hasher.update(raw)
+    return hasher.content_hash()
+
+
+# --------------------------------------------------------------------------- stretches
+
+
+def scan_together(engine: Engine, stretches: list[Stretch]) -> list[Scan]:
+    """Scan many small stretches in few calls; each gets a scan of its own with its own line numbers."""
+    scans: list[Scan] = []
+    batch: list[Stretch] = []
+    size = 0
+    for stretch in stretches:
+        batch.append(stretch)
+        size += len(stretch.data)
+        if size >= CHUNK:
+            scans += _scan_batch(engine, batch)
+            batch, size = [], 0
+    return scans + (_scan_batch(engine, batch) if batch else [])
+
+
+def _scan_batch(engine: Engine, batch: list[Stretch]) -> list[Scan]:
+    counts = np.array([len(s.numbers) for s in batch])
+    ends = np.cumsum(counts)
+    scan = engine.scan(b"".join(s.data for s in batch), np.arange(ends[-1], dtype=np.int64))
+    numbers = np.concatenate([s.numbers for s in batch])
+    scans = [Scan(lines_total=int(n)) for n in counts]
+    edges = np.concatenate([[0], ends])
+    for frame in scan.frames:
+        cuts = np.searchsorted(frame.lines, edges)
+        frame.lines = numbers[frame.lines]
+        for i in np.flatnonzero(np.diff(cuts)).tolist():
+            scans[i].frames.append(frame.cut(int(cuts[i]), int(cuts[i + 1])))
+    for at, tag, text in scan.notes:
+        scans[int(np.searchsorted(ends, at, "right"))].notes.append((int(numbers[at]), tag, text))
+    for at, reason, text in scan.suspects:
+        scans[int(np.searchsorted(ends, at, "right"))].suspects.append((int(numbers[at]), reason, text))
+    return scans
+
+
+def json_lines(stretch: Stretch) -> Objects:
+    """Decode one object per line; other lines become notes, broken objects too."""
+    objects = Objects([])
+    for number, line in zip(stretch.numbers.tolist(), stretch.data.split(b"\n"), strict=False):
+        text = line.decode("utf-8", "backslashreplace")
+        try:
+            row = json.loads(text) if text.lstrip().startswith("{") else None
+        except json.JSONDecodeError:
+            row = None
+        if isinstance(row, dict):
+            objects.rows.append((number, row))
+        elif text.strip():
+            objects.notes.append((number, text))
+    return objects
+
+
+__all__ = ["ASK", "Job", "Part", "ParseError", "Worker", "is_current", "outcome", "registry_version", "touch"]

@@ -1,0 +1,1 @@
+"""Parsers: one flat module per format, found by `llmstats.formats`; nobody imports one by name."""

@@ -1,0 +1,1 @@
+"""The built-in runners: one flat module per workload that llmstats can launch."""

@@ -1,0 +1,1 @@
+"""Data, not code: migrations, named queries, catalogues; read through `importlib.resources`."""

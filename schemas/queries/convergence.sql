@@ -1,0 +1,122 @@
+-- Did each training reach its loss, and which of the four readings of that says so?
+--
+-- One row per experiment, over its effective curve (steps that a later attempt redid are left out):
+--
+-- - `first_touch`: first step from `min_steps` on with a value below `threshold`;
+-- - `sustained`: first step from `min_steps` on from which `sustain` logged points in a row stay below;
+-- - `smoothed`: first step from `min_steps` on at which the mean of the last `smooth` logged finite points is below;
+-- - `final`: the last recorded value, be it NaN or Inf.
+--
+-- The verdict follows `smoothed`, with its reason beside it.  `not converged` if it never was below, or if the
+-- curve ends in NaN or Inf.  `cannot tell` with fewer steps than `min_steps`, with fewer finite points than `smooth`,
+-- or where the file's rounding leaves it open on which side of the threshold the lowest mean lies.
+-- Columns ending in `_at` say where to look: `path:line`.
+--
+-- parameter: threshold DOUBLE = 0.0013 -- the loss to get below
+-- parameter: min_steps BIGINT = 2000 -- a value before this step does not count
+-- parameter: series VARCHAR = 'loss' -- metric, or its raw name in the log
+-- parameter: smooth BIGINT = 50 -- logged points in the moving mean
+-- parameter: sustain BIGINT = 50 -- logged points in a row that must stay below
+-- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
+CREATE OR REPLACE MACRO convergence(
+  threshold DOUBLE := 0.0013, min_steps BIGINT := 2000, series VARCHAR := 'loss', smooth BIGINT := 50,
+  sustain BIGINT := 50, pick VARCHAR := '*'
+) AS TABLE
+WITH chosen AS MATERIALIZED (FROM _chosen(series, pick, threshold)),
+per_series AS (
+  SELECT p.exp, p.series_key, count(*) AS points, count_if(isfinite(p.val)) AS finite, max(p.step) AS last_step,
+    max_by({val: p.val, step: p.step, line: p.line}, p.step) AS final,
+    min_by({val: p.val, step: p.step}, p.val) FILTER (isfinite(p.val)) AS low,
+    min_by({step: p.step, line: p.line}, p.step)
+      FILTER (p.step >= min_steps AND isfinite(p.val) AND p.val < threshold) AS touch
+  FROM _curve(series, pick) p
+  GROUP BY p.exp, p.series_key
+),
+per_exp AS MATERIALIZED (
+  SELECT s.exp, sum(s.points)::BIGINT AS points, sum(s.finite)::BIGINT AS finite, max(s.last_step) AS last_step,
+    max_by({spot: s.final, series_key: s.series_key}, s.final.step) AS final,
+    min_by(s.low, s.low.val) AS low, max(c.half_unit) AS half_unit,
+    min_by({spot: s.touch, series_key: s.series_key}, s.touch.step) FILTER (s.touch IS NOT NULL) AS touch,
+    string_agg(DISTINCT c.precision, ', ' ORDER BY c.precision) AS precision
+  FROM per_series s JOIN chosen c ON c.series_key = s.series_key
+  GROUP BY s.exp
+),
+-- Only what came near the threshold needs its points in order.
+near AS (
+  SELECT e.exp, e.finite < e.points AS ragged FROM per_exp e WHERE e.low.val < threshold + e.half_unit
+),
+rolling AS (
+  SELECT p.exp, p.series_key, p.step, p.line, row_number() OVER (PARTITION BY p.exp ORDER BY p.step) AS n,
+    avg(p.val) OVER (PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN (smooth - 1) PRECEDING AND CURRENT ROW) AS mean,
+    count_if(p.val < threshold) OVER (
+      PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN CURRENT ROW AND (sustain - 1) FOLLOWING
+    ) AS below
+  FROM _curve(series, pick) p SEMI JOIN near n ON n.exp = p.exp
+  WHERE isfinite(p.val)
+),
+smooth_hit AS (
+  SELECT r.exp, min(r.mean) FILTER (r.n >= smooth AND r.step >= min_steps) AS lowest_mean,
+    min_by({step: r.step, line: r.line, series_key: r.series_key, mean: r.mean}, r.step)
+      FILTER (r.n >= smooth AND r.step >= min_steps AND r.mean < threshold) AS hit,
+    min_by({step: r.step, line: r.line, series_key: r.series_key}, r.step)
+      FILTER (r.below = sustain AND r.step >= min_steps) AS sustained
+  FROM rolling r
+  GROUP BY r.exp
+),
+-- A NaN breaks a stretch; curves that have any are walked once more with them.
+ragged AS (
+  SELECT p.exp, p.series_key, p.step, p.line, count_if(isfinite(p.val) AND p.val < threshold) OVER (
+      PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN CURRENT ROW AND (sustain - 1) FOLLOWING
+    ) AS below
+  FROM _curve(series, pick) p SEMI JOIN (SELECT n.exp FROM near n WHERE n.ragged) n ON n.exp = p.exp
+),
+ragged_hit AS (
+  SELECT r.exp, min_by({step: r.step, line: r.line, series_key: r.series_key}, r.step)
+      FILTER (r.below = sustain AND r.step >= min_steps) AS sustained
+  FROM ragged r
+  GROUP BY r.exp
+),
+readings AS (
+  SELECT e.*, h.lowest_mean, h.hit,
+    CASE WHEN e.finite = e.points THEN h.sustained ELSE g.sustained END AS held,
+    h.lowest_mean + e.half_unit < threshold AS surely, h.lowest_mean - e.half_unit < threshold AS perhaps
+  FROM per_exp e LEFT JOIN smooth_hit h ON h.exp = e.exp LEFT JOIN ragged_hit g ON g.exp = e.exp
+),
+members AS (
+  SELECT k.exp, any_value(k.experiment) AS experiment, max_by(k.run_id, k.attempt) AS run_id, count(*) AS attempts
+  FROM _picked(pick) k
+  WHERE k.run_key IN (SELECT s.run_key FROM series_rows s WHERE s.phase = 'train')
+  GROUP BY k.exp
+),
+verdicts AS (
+  SELECT m.experiment, m.run_id, m.attempts, x.* EXCLUDE (exp),
+    CASE
+      WHEN x.exp IS NULL THEN 'cannot tell'
+      WHEN NOT isfinite(x.final.spot.val) THEN 'not converged'
+      WHEN x.last_step < min_steps OR x.finite < smooth THEN 'cannot tell'
+      WHEN x.surely THEN 'converged'
+      WHEN x.perhaps THEN 'cannot tell'
+      ELSE 'not converged'
+    END AS verdict,
+    CASE
+      WHEN x.exp IS NULL THEN format('no values of {} here', series)
+      WHEN NOT isfinite(x.final.spot.val) THEN format('ends with {} at step {}', x.final.spot.val, x.final.spot.step)
+      WHEN x.last_step < min_steps THEN format('reached step {} of at least {}', x.last_step, min_steps)
+      WHEN x.finite < smooth THEN format('has {} of the {} points of a mean', x.finite, smooth)
+      WHEN x.surely THEN format('mean of {} points below {:g} at step {}', smooth, threshold, x.hit.step)
+      WHEN x.perhaps THEN format(
+        'lowest mean {:.6g} of {} points is within the log''s rounding (±{:g}) of {:g}',
+        x.lowest_mean, smooth, x.half_unit, threshold)
+      ELSE format('mean of {} points never below {:g}; lowest {:.6g}', smooth, threshold, coalesce(x.lowest_mean, x.low.val))
+    END AS reason
+  FROM members m LEFT JOIN readings x ON x.exp = m.exp
+)
+SELECT v.experiment, v.verdict, v.reason, v.touch.spot.step AS first_touch, v.held.step AS sustained,
+  v.hit.step AS smoothed, v.final.spot.val AS final, v.low.val AS minimum, v.last_step, v.points,
+  v.points - v.finite AS non_finite, v.precision, v.attempts, coalesce(d.steps, 0) AS steps_redone,
+  d.seconds AS seconds_redone, v.hit.mean AS smoothed_value, v.lowest_mean, v.low.step AS minimum_step,
+  v.final.spot.step AS final_step, v.run_id,
+  _at(v.touch.series_key, v.touch.spot.line) AS first_touch_at, _at(v.held.series_key, v.held.line) AS sustained_at,
+  _at(v.hit.series_key, v.hit.line) AS smoothed_at, _at(v.final.series_key, v.final.spot.line) AS final_at
+FROM verdicts v LEFT JOIN _redone() d ON d.experiment = v.experiment
+ORDER BY v.experiment;
