@@ -78,7 +78,7 @@ def open_member(path: str, container: str, *, limits: Limits = LIMITS) -> Reader
     for found, reader in walk:
         if found.path == path and reader is not None:
             return Reader(reader, file=reader.file, close=walk.close)
-        if found.path == path or found.path == container:
+        if found.path in (path, container):
             raise ParseError(found.reason or found.status)
     raise ParseError(f"no such member in {container}")
 
@@ -259,6 +259,8 @@ def _tar_entries(stream: ByteStream) -> Iterator[_Entry]:
     if forward.header.strip(b"\0"):
         # tarfile takes any header that it cannot read for the end; the true end is empty.
         raise ParseError(f"corrupt archive (bad header near byte {forward.tell()})")
+    while not isinstance(stream, PlainFile) and forward.read(_PIECE):
+        pass  # the checksum of compressed data stands at its end
 
 
 def _next_header(tar: tarfile.TarFile) -> tarfile.TarInfo | None:

@@ -6,17 +6,12 @@ nobody catalogued keeps its raw name, its number and the unit that the log wrote
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from llmstats.catalog import unit_of
 from llmstats.parsing import Parser
-from llmstats.records import Column, Points
+from llmstats.records import COCO_SCORE, Column, Points
 from llmstats.store_types import CanonicalPoints, SeriesColumn
-
-#: COCO-style scores (``bbox_mAP_s``, ``coco/AP (M)``): -1 says "no object of this size", not a score.
-_COCO = re.compile(r"(?:^|[/_ ])(?:m?AP|AR)(?:$|[_ @]|\d)")
 
 
 def canonical(parser: Parser, points: Points) -> CanonicalPoints:
@@ -50,7 +45,7 @@ def _series(parser: Parser, phase: str, raw: str, column: Column) -> SeriesColum
 
 def _sentinels(raw: str, column: Column) -> np.ndarray | None:  # type: ignore[type-arg]
     """Where a value is a sentinel and no number: NULL in the store, its text stays in the file."""
-    if not _COCO.search(raw):
+    if not COCO_SCORE.search(raw):
         return None
     nulls = column.values == -1.0
     return nulls if nulls.any() else None

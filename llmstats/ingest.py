@@ -294,10 +294,12 @@ class Ingest:
             NotFound: an input does not exist.
             StoreBusy: another process holds the database for longer than the store's patience.
         """
+        from llmstats import formats
         from llmstats.sources import discover
 
         began = time.monotonic()
         self.report = Report(self._store.path)
+        formats.parsers()  # before the workers fork: a broken format is one error, not one per file
         self._store.create_or_migrate()
         known = self._store.known()
         todo = plan(discover(list(inputs), skip=self._own_files()), known, labels or {}, _current)

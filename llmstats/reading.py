@@ -325,7 +325,7 @@ class Worker:
         started = _start(job, raw)
         if isinstance(started, Part):
             return Part(job.found.path, ASK, None, {"content_hash": None})
-        if isinstance(started.parser, (LineParser, JsonLinesParser)):
+        if not isinstance(started.parser, DocumentParser):
             self._read_stretch(started, raw, final=False)
         return Part(job.found.path, ASK, None, {"content_hash": _content_hash(job)}, identity=tuple(started.names)[:1])
 

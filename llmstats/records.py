@@ -9,6 +9,7 @@ fractions, tokens) by the parser's own table of names.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,9 @@ Ints = npt.NDArray[np.int64]
 
 #: `Points.times` where a line carries no clock (numpy's NaT as an integer).
 NO_TIME = int(np.iinfo(np.int64).min)
+
+#: Names of COCO-style scores (``bbox_mAP_s``, ``coco/AP (M)``): -1 says "no object of this size", not a score.
+COCO_SCORE = re.compile(r"(?:^|[/_ ])(?:m?AP|AR)(?:$|[_ @]|\d)")
 
 #: Precision of a column: number of decimals, or one of these.
 FULL = "full"

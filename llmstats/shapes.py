@@ -228,7 +228,7 @@ class _Shape:
     literals: tuple[tuple[int, int], ...] = ()
     group: int = -1
     sample: bytes = b""
-    variants: dict[tuple[bytes, ...], int] | None = None
+    variants: dict[tuple[bytes, ...], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -271,57 +271,30 @@ def _literals(plan: Record, text: str) -> tuple[tuple[int, int], ...]:
     return tuple(runs)
 
 
-class Engine:
-    """Reads stretches of lines with one parser's `plan`; remembers shapes from one stretch to the next."""
+class _Memory:
+    """The shapes learnt so far."""
 
     def __init__(self, plan: Planner) -> None:
         self._plan = plan
-        self._scratch = np.zeros(8, np.uint8)
-        self._forget()
+        self.ids: dict[bytes, int] = {}
+        self.shapes: list[_Shape] = []
+        self.groups: list[_Group] = []
+        self.days: dict[int, int] = {}
+        self._group_ids: dict[tuple[Any, ...], int] = {}
 
-    def _forget(self) -> None:
-        self._ids: dict[bytes, int] = {}
-        self._shapes: list[_Shape] = []
-        self._groups: dict[tuple[Any, ...], int] = {}
-        self._group_list: list[_Group] = []
-        self._days: dict[int, int] = {}
+    def of_line(self, masked: bytes, line: bytes) -> int:
+        """Shape of a line whose digits were masked."""
+        known = self.ids.get(masked)
+        if known is None:
+            known = self.ids[masked] = self._learn(line)
+        return known
 
-    def scan(self, data: bytes, line_numbers: Ints) -> Scan:
-        """Read complete lines.
-
-        Args:
-            data: normalised text, UTF-8, every line ended by ``\\n``.
-            line_numbers: physical line number of each line, shape (n,).
-        """
-        if len(self._shapes) > MAX_SHAPES:
-            self._forget()
-        masked = data.translate(_MASK_DIGITS).split(b"\n")
-        masked.pop()
-        n = len(masked)
-        out = Scan(lines_total=n)
-        if not n:
-            return out
-        lengths = np.fromiter(map(len, masked), np.int64, n)
-        starts = np.cumsum(lengths + 1) - lengths - 1
-        ids = np.fromiter(map(self._ids.get, masked, repeat(-1)), np.int64, n)
-        for i in np.flatnonzero(ids < 0).tolist():
-            line = masked[i]
-            known = self._ids.get(line)
-            if known is None:
-                known = self._ids[line] = self._learn(data[starts[i] : starts[i] + len(line)])
-            ids[i] = known
-        page = _Page(data, starts, self._room(len(data)))
-        ids = self._split_variants(page, ids, lengths)
-        self._collect(page, ids, lengths, line_numbers, out)
-        return out
-
-    def _room(self, size: int) -> npt.NDArray[np.uint8]:
-        """Memory for a page, used again from stretch to stretch: fresh pages of memory cost more than the copy."""
-        if len(self._scratch) < size + 3 * _PAD:
-            self._scratch = np.zeros((size * 5 // 4 + 3 * _PAD) // 8 * 8, np.uint8)
-        return self._scratch
-
-    # ---- learning
+    def of_variant(self, shape: _Shape, line: bytes) -> int:
+        """Shape of a line that has a known shape but other literal digits."""
+        key = tuple(line[a:b] for a, b in shape.literals)
+        if key not in shape.variants:
+            shape.variants[key] = self._learn(line)
+        return shape.variants[key]
 
     def _learn(self, line: bytes) -> int:
         text = line.decode("latin-1")
@@ -334,81 +307,122 @@ class Engine:
                 shape.plan = Suspect(str(why))
             else:
                 shape = _Shape(record, programs, precision, _literals(plan, text), sample=line)
-                shape.group = self._group_of(record, programs, len(self._shapes))
-        self._shapes.append(shape)
-        return len(self._shapes) - 1
+                shape.group = self._group_of(record, programs, len(self.shapes))
+        self.shapes.append(shape)
+        return len(self.shapes) - 1
 
     def _group_of(self, record: Record, programs: Iterable[_Program], shape_id: int) -> int:
         names = tuple((f.name, f.kind, f.unit) for f in record.fields)
         key = (record.kind, record.constants, names, tuple(p.signature for p in programs))
-        number = self._groups.get(key)
+        number = self._group_ids.get(key)
         if number is None:
-            number = self._groups[key] = len(self._group_list)
-            self._group_list.append(_Group(record))
-        self._group_list[number].members.append(shape_id)
+            number = self._group_ids[key] = len(self.groups)
+            self.groups.append(_Group(record))
+        self.groups[number].members.append(shape_id)
         return number
 
-    def _split_variants(self, page: _Page, ids: Ints, lengths: Ints) -> Ints:
-        """Give lines whose literal digits differ from their shape's sample a shape of their own."""
-        present = np.unique(ids)
-        for shape_id in present.tolist():
-            shape = self._shapes[shape_id]
-            if not shape.literals:
-                continue
-            rows = np.flatnonzero(ids == shape_id)
-            for row in rows[page.differ(rows, shape.literals, shape.sample)].tolist():
-                start = page.starts[row]
-                line = page.data[start : start + lengths[row]]
-                key = tuple(line[a:b] for a, b in shape.literals)
-                if shape.variants is None:
-                    shape.variants = {}
-                if key not in shape.variants:
-                    shape.variants[key] = self._learn(line)
-                ids[row] = shape.variants[key]
-        return ids
 
-    # ---- reading
+class Engine:
+    """Reads stretches of lines with one parser's `plan`; remembers shapes from one stretch to the next."""
 
-    def _collect(self, page: _Page, ids: Ints, lengths: Ints, numbers: Ints, out: Scan) -> None:
-        groups = np.fromiter((s.group for s in self._shapes), np.int64, len(self._shapes))
-        of_line = groups[ids]
+    def __init__(self, plan: Planner) -> None:
+        self._plan = plan
+        self._memory = _Memory(plan)
+        self._scratch = np.zeros(8, np.uint8)
+
+    def scan(self, data: bytes, line_numbers: Ints) -> Scan:
+        """Read complete lines.
+
+        Args:
+            data: normalised text, UTF-8, every line ended by ``\\n``.
+            line_numbers: physical line number of each line, shape (n,).
+        """
+        if len(self._memory.shapes) > MAX_SHAPES:
+            self._memory = _Memory(self._plan)
+        memory = self._memory
+        masked = data.translate(_MASK_DIGITS).split(b"\n")
+        masked.pop()
+        n = len(masked)
+        if not n:
+            return Scan()
+        lengths = np.fromiter(map(len, masked), np.int64, n)
+        starts = np.cumsum(lengths + 1) - lengths - 1
+        ids = np.fromiter(map(memory.ids.get, masked, repeat(-1)), np.int64, n)
+        for i in np.flatnonzero(ids < 0).tolist():
+            ids[i] = memory.of_line(masked[i], data[starts[i] : starts[i] + len(masked[i])])
+        stretch = _Stretch(memory, _Page(data, starts, self._room(len(data))), ids, lengths, line_numbers)
+        return stretch.scan()
+
+    def _room(self, size: int) -> npt.NDArray[np.uint8]:
+        """Memory for a page, used again from stretch to stretch: fresh pages of memory cost more than the copy."""
+        if len(self._scratch) < size + 3 * _PAD:
+            self._scratch = np.zeros((size * 5 // 4 + 3 * _PAD) // 8 * 8, np.uint8)
+        return self._scratch
+
+
+class _Stretch:
+    """One stretch of lines whose shapes are known."""
+
+    def __init__(self, memory: _Memory, page: _Page, ids: Ints, lengths: Ints, numbers: Ints) -> None:
+        self._memory, self._page, self._ids, self._lengths, self._numbers = memory, page, ids, lengths, numbers
+
+    def scan(self) -> Scan:
+        self._split_variants()
+        out = Scan(lines_total=len(self._ids))
+        group_of_shape = np.fromiter((s.group for s in self._memory.shapes), np.int64)
+        of_line = group_of_shape[self._ids]
         parts: dict[tuple[Any, ...], list[Frame]] = {}
         for number in np.unique(of_line).tolist():
             rows = np.flatnonzero(of_line == number)
             if number < 0:
-                self._collect_text(page, ids, rows, lengths, numbers, out)
+                self._texts(rows, out)
                 continue
-            frame = self._read(self._group_list[number], page, rows, ids[rows], numbers)
+            frame = self._read(self._memory.groups[number], rows)
             key = (frame.kind, tuple(frame.constants.items()), tuple(frame.columns), tuple(frame.units.items()))
             parts.setdefault(key, []).append(frame)
         out.frames = [_join(frames) for frames in parts.values()]
+        return out
 
-    def _collect_text(
-        self, page: _Page, ids: Ints, rows: Ints, lengths: Ints, numbers: Ints, out: Scan
-    ) -> None:
-        wanted = np.fromiter((s.plan is not None for s in self._shapes), np.bool_, len(self._shapes))
-        for row in rows[wanted[ids[rows]]].tolist():
-            plan = self._shapes[ids[row]].plan
-            text = page.data[page.starts[row] : page.starts[row] + lengths[row]].decode("utf-8", "backslashreplace")
+    def _line(self, row: int) -> bytes:
+        start = self._page.starts[row]
+        return self._page.data[start : start + self._lengths[row]]
+
+    def _split_variants(self) -> None:
+        """Give lines whose literal digits differ from their shape's sample a shape of their own."""
+        for shape_id in np.unique(self._ids).tolist():
+            shape = self._memory.shapes[shape_id]
+            if not shape.literals:
+                continue
+            rows = np.flatnonzero(self._ids == shape_id)
+            for row in rows[self._page.differ(rows, shape.literals, shape.sample)].tolist():
+                self._ids[row] = self._memory.of_variant(shape, self._line(row))
+
+    def _texts(self, rows: Ints, out: Scan) -> None:
+        """Notes and suspects among lines that are no records."""
+        shapes = self._memory.shapes
+        wanted = np.fromiter((s.plan is not None for s in shapes), np.bool_)
+        for row in rows[wanted[self._ids[rows]]].tolist():
+            plan = shapes[self._ids[row]].plan
+            text = self._line(row).decode("utf-8", "backslashreplace")
             if isinstance(plan, Note):
-                out.notes.append((int(numbers[row]), plan.tag, text))
+                out.notes.append((int(self._numbers[row]), plan.tag, text))
             elif isinstance(plan, Suspect):
-                out.suspects.append((int(numbers[row]), plan.reason, text))
+                out.suspects.append((int(self._numbers[row]), plan.reason, text))
 
-    def _read(self, group: _Group, page: _Page, rows: Ints, ids: Ints, numbers: Ints) -> Frame:
-        local = np.full(len(self._shapes), -1, np.int64)
-        present = [m for m in group.members if (ids == m).any()] if len(group.members) > 1 else group.members
-        local[present] = np.arange(len(present))
-        shapes = [self._shapes[m] for m in present]
-        reader = _Reader(page, page.starts[rows] + _PAD, local[ids], self._days)
+    def _read(self, group: _Group, rows: Ints) -> Frame:
+        ids = self._ids[rows]
+        present = np.unique(ids)
+        shapes = [self._memory.shapes[m] for m in present.tolist()]
+        local = np.searchsorted(present, ids)
+        reader = _Reader(self._page, self._page.starts[rows] + _PAD, local, self._memory.days)
         columns: dict[str, npt.NDArray[Any]] = {}
         precision: dict[str, str] = {}
         for i, f in enumerate(group.record.fields):
-            columns[f.name] = reader.column([s.programs[i] for s in shapes], f)
+            columns[f.name] = reader.column([s.programs[i] for s in shapes])
             precision[f.name] = max((s.precision[i] for s in shapes), key=_digits)
         units = {f.name: f.unit for f in group.record.fields if f.unit}
         constants = dict(group.record.constants)
-        return Frame(group.record.kind, constants, numbers[rows], columns, precision, units)
+        return Frame(group.record.kind, constants, self._numbers[rows], columns, precision, units)
 
 
 def _digits(precision: str) -> int:
@@ -475,7 +489,7 @@ class _Reader:
             return values[0]
         return np.array(values, np.int64)[self._local]
 
-    def column(self, programs: list[_Program], f: Field) -> npt.NDArray[Any]:
+    def column(self, programs: list[_Program]) -> npt.NDArray[Any]:
         first = programs[0]
         if first.slow:
             return self._slowly(programs)

@@ -33,6 +33,7 @@ from llmstats.streams import (
     explain,
     irregular,
     is_archive,
+    is_packed,
     open_plain,
     open_stream,
 )
@@ -99,7 +100,8 @@ class _Discovery:
             elif os.path.realpath(path) == path:
                 yield from self._visit(path, path)
         for path in paths:
-            yield from self._visit(path, os.path.realpath(path))  # through a link; others are seen already
+            if path != "-":  # through a link; all others are seen already
+                yield from self._visit(path, os.path.realpath(path))
         while self._links:
             path = self._links.popleft()
             real = os.path.realpath(path)
@@ -178,10 +180,11 @@ def _found(path: str, status: os.stat_result) -> Found:
         return replace(found, status="unsupported", reason=irregular(status.st_mode) or "no regular file")
     if not size:
         return replace(found, status="empty")
-    archive = is_archive(path)
-    if size <= _MAX_POINTER and (archive or compression_of(path)) and _is_pointer(path):
+    if not is_packed(path):
+        return found
+    if size <= _MAX_POINTER and _is_pointer(path):
         return replace(found, status="unsupported", reason="Git LFS pointer")
-    return replace(found, archive=True) if archive else found
+    return replace(found, archive=is_archive(path))
 
 
 def _is_pointer(path: str) -> bool:

@@ -80,9 +80,9 @@ def keys_table(con: DuckDBPyConnection, name: str, keys: Iterable[int]) -> None:
 
 def next_key(con: DuckDBPyConnection, table: str, column: str) -> int:
     """The first key that is not used yet, from 1."""
-    row = con.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}").fetchone()
-    assert row is not None
-    return int(row[0])
+    # Always to the end: DuckDB 2 refuses other work on a connection while a result is not used up.
+    [(key,)] = con.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}").fetchall()
+    return int(key)
 
 
 def to_json(value: Any, *, sort_keys: bool = False) -> str:

@@ -115,7 +115,7 @@ def bring_up(con: DuckDBPyConnection, path: str) -> None:
         StoreError: as `check`.
     """
     con.begin()
-    empty = not con.execute("SELECT 1 FROM duckdb_tables() WHERE NOT internal LIMIT 1").fetchone()
+    empty = not con.execute("SELECT 1 FROM duckdb_tables() WHERE NOT internal LIMIT 1").fetchall()
     if empty:
         con.execute("CREATE TABLE migrations (name VARCHAR, applied_at TIMESTAMP)")  # UTC
     applied = [] if empty else check(con, path)

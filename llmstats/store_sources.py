@@ -181,6 +181,41 @@ def drop_rows(con: DuckDBPyConnection, source_keys: Iterable[int]) -> None:
         con.execute(f"DELETE FROM {table} WHERE source_key IN (SELECT key FROM dropped)")
 
 
+def drop_facts(con: DuckDBPyConnection, fact_keys: Iterable[int]) -> None:
+    """Remove what these facts tell of a run, and remember which steps that touches; their sources stay."""
+    keys_table(con, "dropped_facts", fact_keys)
+    con.execute(
+        "INSERT INTO changed SELECT run_key, phase, min(min_step), max(max_step) FROM blocks "
+        "WHERE fact_key IN (SELECT key FROM dropped_facts) GROUP BY ALL"
+    )
+    con.execute(
+        "DELETE FROM block_values WHERE series_key IN "
+        "(SELECT series_key FROM series_rows WHERE fact_key IN (SELECT key FROM dropped_facts))"
+    )
+    for table in _OWNED:
+        if table != "issue_rows":
+            con.execute(f"DELETE FROM {table} WHERE fact_key IN (SELECT key FROM dropped_facts)")
+
+
+def with_copies(con: DuckDBPyConnection, sources: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Sources and the copies that have no rows of their own because these have them: (key, path)."""
+    keys_table(con, "asked", [key for key, _ in sources])
+    return con.execute(
+        "SELECT source_key, path FROM source_rows WHERE source_key IN (SELECT key FROM asked) OR duplicate_of IN "
+        "(SELECT path FROM source_rows WHERE source_key IN (SELECT key FROM asked)) ORDER BY path"
+    ).fetchall()
+
+
+def drop_sources(con: DuckDBPyConnection, sources: Sequence[tuple[int, str]]) -> None:
+    """Remove the sources themselves, and archives of which no member is left."""
+    keys_table(con, "asked", [key for key, _ in sources])
+    con.execute("DELETE FROM source_rows WHERE source_key IN (SELECT key FROM asked)")
+    con.execute(
+        "DELETE FROM containers WHERE path NOT IN "
+        "(SELECT container FROM source_rows WHERE container IS NOT NULL)"
+    )
+
+
 def write_containers(con: DuckDBPyConnection, containers: Sequence[Container]) -> None:
     """Remember the stat of archives; an older row of the same path goes."""
     for found in containers:

@@ -25,6 +25,7 @@ ARCHIVES: dict[str, str | None] = {
     **dict.fromkeys((".tar.zst", ".tzst"), "zstd"),
 }
 _ARCHIVES = tuple(ARCHIVES)
+_PACKED = (*ARCHIVES, *COMPRESSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Found:
 
     ``path`` is absolute; a member of an archive is ``/d/a.tar.gz!/b/c.log``, of an archive inside one
     ``/d/a.zip!/b.tar!/c``; standard input is ``-``.  ``size`` is in bytes, of a member as its archive
-    says.  ``mtime_ns``, ``inode`` and ``device`` are of the file, or of the archive on disk that holds the member.
+    says; ``mtime_ns``, ``inode`` and ``device`` are of the file on disk.
     """
 
     path: str
@@ -183,3 +184,8 @@ def compression_of(path: str) -> str | None:
 def is_archive(name: str) -> bool:
     """Whether a name ends like an archive's."""
     return name.lower().endswith(_ARCHIVES)
+
+
+def is_packed(name: str) -> bool:
+    """Whether a name ends like an archive's or a compressed file's."""
+    return name.lower().endswith(_PACKED)

@@ -44,9 +44,9 @@ _FIRST_LINE = re.compile(rb"[\r\n\0]*[^\r\n\0][^\n]*\n")
 class Stretch:
     """Complete lines of a source.
 
-    ``data`` is UTF-8, every line ended by ``\\n``; no ANSI escapes, NULs, byte order marks, carriage returns or
-    backspaces.  ``numbers``, shape (lines of data,), are physical line numbers: 1-based, counted by the ``\\n``
-    of the source; a physical line that a carriage return splits gives several lines of one number.
+    ``data`` is UTF-8, every line ended by ``\\n``; no ANSI escapes, NULs, byte order marks, carriage returns,
+    backspaces.  ``numbers``, shape (lines of data,), are physical line numbers: 1-based, counted by the
+    ``\\n`` of the source; a physical line that a carriage return splits gives several lines of one number.
     """
 
     data: bytes
@@ -69,7 +69,7 @@ class Normaliser:
         self.next_line = line
         #: Physical lines longer than `MAX_LINE` without any carriage return, cut into pieces.
         self.truncated_lines = 0
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | memoryview] = []
         self._held = 0
         self._inside = False  # pieces of the next line were given already
         self._cut = False  # … and it counts as truncated
@@ -91,8 +91,12 @@ class Normaliser:
         """
         self._parts.append(raw)
         self._held += len(raw)
-        if not final and b"\n" not in raw and self._held < MAX_LINE:
-            return None
+        if not final and self._held < MAX_LINE:
+            end = raw.rfind(b"\n") + 1
+            if not end:
+                return None
+            if self.encoding is not None and not self._wide:
+                return self._complete(raw, end)
         buffer = b"".join(self._parts) if len(self._parts) > 1 else raw
         self._parts = [buffer]
         if self.encoding is None:
@@ -100,6 +104,14 @@ class Normaliser:
             if self.encoding is None:
                 return None
         return self._take(buffer, final)
+
+    def _complete(self, raw: bytes, end: int) -> Stretch:
+        """The ordinary case: everything held and ``raw[:end]`` are lines; copies them once."""
+        self._parts[-1] = memoryview(raw)[:end]
+        lines = b"".join(self._parts) if len(self._parts) > 1 or end < len(raw) else raw
+        self._parts = [raw[end:]] if end < len(raw) else []
+        self._held -= len(lines)
+        return Stretch(*self._block(lines, ended=True), len(lines))
 
     def _take(self, buffer: bytes, final: bool) -> Stretch | None:
         done = 0

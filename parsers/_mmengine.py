@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from llmstats.parsing import Name, Place, State
-from llmstats.records import Event, Run
-from llmstats.training import microseconds
+from llmstats.records import Event, Ints, Run
+from llmstats.shapes import Frame
+from llmstats.training import Runs, StepLog, Train, microseconds, run_name, whole
 
 TIMESTAMP = re.compile(r"(\d{8}_\d{6})")
+#: What distinguishes the file of one rank: ``_user@host_device3_rank11``, ``_device0_rank0``, ``_rank1``.
+RANK_SUFFIX = re.compile(r"(?:(?:_[^/@]+@[^/]+)?_device\d+)?_rank(\d+)$")
 
 #: Raw names of mmengine, XTuner's ThroughputHook and the AIChipBenchmark variant of it.
 NAMES = {
@@ -29,15 +35,16 @@ NAMES = {
 
 
 def hierarchical(raw: str, phase: str) -> Name:
-    """Canonical name; ``train/loss`` (``log_with_hierarchy``) means ``loss``."""
-    return NAMES.get(raw) or NAMES.get(raw.removeprefix(f"{phase}/")) or Name(raw)
+    """Canonical name; ``train/loss`` (``log_with_hierarchy``; not in the text log) means ``loss``."""
+    bare = raw.removeprefix(f"{phase}/")
+    return NAMES.get(bare) or Name(bare)
 
 
 def identity(place: Place, up: int) -> tuple[str, str, str | None]:
     """Name, root and experiment of the run whose directory is ``up`` levels above the file.
 
     mmengine keeps a run in ``{work_dir}/{timestamp}/``; a log that lies elsewhere is a run of its own, called after
-    its directory and file.
+    its directory and file (without the rank that a file of each rank has in its name).
     """
     stamp, work_dir = place.parent(up), place.parent(up + 1)
     if TIMESTAMP.fullmatch(stamp):
@@ -45,36 +52,92 @@ def identity(place: Place, up: int) -> tuple[str, str, str | None]:
         return name, place.directory(up), work_dir or None
     if up > 1:
         return place.parent(up) or place.stem, place.directory(up), None
-    return "/".join(p for p in (place.parent(), place.stem) if p), place.path, None
+    name = "/".join(p for p in (place.parent(), RANK_SUFFIX.sub("", place.stem)) if p)
+    return name, place.directory() if place.parent() else place.path, None
+
+
+def new_run(state: State, index: int, framework: str) -> Run:
+    """The run appended as number ``index`` in a file whose state begins with `identity`."""
+    run = Run(run_name(state["name"], index), state["root"], kind="training", framework=framework)
+    run.experiment = state["experiment"] or state["name"]
+    stamp = TIMESTAMP.search(run.name)
+    if stamp and index == 0:
+        run.started_at = clock_of(stamp[1])
+    return run
+
+
+def first_records(
+    state: State, frames: list[Frame], train: Train, wanted: int, text_of: Callable[[Frame, int], str]
+) -> dict[int, str]:
+    """Fingerprints of runs by their first ``wanted`` train records, once that many are there.
+
+    A text log and a JSON file of one run hold the same values; ``text_of`` writes one record's in the digits of the
+    coarser file.  Durations to a tenth of a millisecond, or several of them, hardly come twice.
+    """
+    kept: dict[str, list[str]] = state.setdefault("first", {})
+    found: list[tuple[int, int, str]] = []
+    for frame in frames:
+        runs = train.runs[np.searchsorted(train.lines, frame.lines)]
+        for run in np.unique(runs).tolist():
+            missing = wanted - len(kept.setdefault(str(run), []))
+            rows = np.flatnonzero(runs == run)[:missing].tolist() if missing else []
+            found += [(int(frame.lines[row]), run, text_of(frame, row)) for row in rows]
+    for _, run, text in sorted(found):
+        if len(kept[str(run)]) < wanted:
+            kept[str(run)].append(text)
+    return {int(run): "|".join(texts) for run, texts in kept.items() if len(texts) == wanted}
+
+
+def printed(frame: Frame, row: int) -> str:
+    """Step, times and loss of a train record in the digits that mmengine's text log prints."""
+    return f"{whole(frame.columns['@step'])[row]}:{spoken(frame, row, {'time': 4, 'data_time': 4, 'loss': 4})}"
+
+
+def spoken(frame: Frame, row: int, digits: dict[str, int]) -> str:
+    """The named values of one record, written with so many decimals; an absent one is empty."""
+    return ":".join(f"{frame.columns[k][row]:.{n}f}" if k in frame.columns else "" for k, n in digits.items())
+
+
+def placed(frame: Frame, steps: StepLog, train: Train, before: dict[str, Any]) -> tuple[Ints, Ints]:
+    """Run index and global step of each record: its own if it has one, else that of the train record before it."""
+    if frame.kind != "train":
+        runs, at = steps.before(train, frame.lines, before)
+        return runs, whole(frame.columns["@step"]) if "@step" in frame.columns else at
+    return train.runs[np.searchsorted(train.lines, frame.lines)], whole(frame.columns["@step"])
 
 
 # --------------------------------------------------------------------------- header blocks of the text logs
 
 _ENTRY = re.compile(r"\s*([^:]{1,80}?): ?(.*)$")
 _GPU = re.compile(r"(?:GPU|MUSA|NPU|MLU) [\d,]+$")
+_NVIDIA = re.compile(r"(?i:nvidia|geforce|tesla|quadro|titan)\b")
 _CONFIG_LINES = 20_000
 
 
-def open_block(state: State, kind: str) -> None:
-    """Begin to collect an environment or configuration block."""
-    state["block"] = {"kind": kind, "lines": []}
+def open_block(state: State, kind: str, run: int) -> None:
+    """Begin to collect an environment or configuration block of run number ``run``."""
+    state["block"] = {"kind": kind, "run": run, "lines": []}
 
 
-def block_line(state: State, text: str) -> None:
+def block_line(state: State, text: str) -> bool:
+    """Take a line into the open block; False if there is none."""
     block = state.get("block")
-    if block is not None and len(block["lines"]) < _CONFIG_LINES:
+    if block is None:
+        return False
+    if len(block["lines"]) < _CONFIG_LINES:
         block["lines"].append(text)
+    return True
 
 
-def close_block(state: State, run: Run) -> None:
-    """Take in the block that ended, if one was open."""
-    block = state.pop("block", None)
+def read_block(state: State, runs: Runs, config: Callable[[str, Run], None]) -> None:
+    """Take in what the open block holds so far, if one is open; ``config`` reads a configuration."""
+    block = state.get("block")
     if block is None:
         return
     if block["kind"] == "config":
-        read_config("\n".join(block["lines"]), run)
+        config("\n".join(block["lines"]), runs[block["run"]])
     else:
-        read_environment(block["lines"], run)
+        read_environment(block["lines"], runs[block["run"]])
 
 
 def read_environment(lines: list[str], run: Run) -> None:
@@ -91,7 +154,7 @@ def read_environment(lines: list[str], run: Run) -> None:
             run.device = run.device or value
         elif key in ("GPU number", "GPU Number") and value.isdigit():
             run.device_count = int(value)
-    if run.device and run.device.upper().startswith("NVIDIA"):
+    if run.device and _NVIDIA.match(run.device):
         run.vendor = "NVIDIA"
 
 
@@ -137,11 +200,16 @@ def _literal(text: str) -> Any:
 # --------------------------------------------------------------------------- events
 
 _EVENTS = (
-    ("checkpoint", re.compile(r"Saving checkpoint at (\d+) (?:iterations|epochs)|The best checkpoint with|is saved to ")),
+    (
+        "checkpoint",
+        re.compile(
+            r"Saving checkpoint at (?:(?P<iter>\d+) iterations|\d+ epochs)|The best checkpoint with|is saved to "
+        ),
+    ),
     ("resume", re.compile(r"resumed epoch:? ?(?P<epoch>\d+), iter:? ?(?P<iter>\d+)")),
-    ("load", re.compile(r"(?i:load checkpoint from|Loads checkpoint by)")),
+    ("load", re.compile(r"(?i:load checkpoint from|load model from|loads checkpoint by)")),
     ("oom", re.compile(r"(?i)out of memory")),
-    ("error", re.compile(r"Traceback \(most recent call last\)|^\w*(?:Error|Exception|Interrupt)\b")),
+    ("error", re.compile(r"Traceback \(most recent call last\)|^[\w.]*(?:Error|Exception|Interrupt)\b")),
 )
 
 
@@ -149,8 +217,8 @@ def event_of(run: str, text: str, line: int, level: str | None, time: int | None
     """The event that a message tells of, or None for ordinary talk."""
     for kind, pattern in _EVENTS:
         if match := pattern.search(text):
-            step = int(match["iter"]) if kind == "resume" else None
-            return Event(run, kind, text.strip()[:2000], line, time, step, level)
+            step = match.groupdict().get("iter")
+            return Event(run, kind, text.strip()[:2000], line, time, int(step) if step else None, level)
     if level in ("ERROR", "CRITICAL", "WARNING"):
         kind = "warning" if level == "WARNING" else "error"
         return Event(run, kind, text.strip()[:2000], line, time, None, level)

@@ -1,4 +1,4 @@
-"""What the rank logs and the tracker of XTuner V1 share: names, the run they belong to, and where attempts begin."""
+"""What the rank logs and the tracker of XTuner V1 share: names, their run, and where its attempts begin."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def _bare(raw: str) -> str:
 def tell_apart(frame: Frame) -> None:
     """Rename columns whose meaning depends on their neighbours; the name keeps the log's word in front.
 
-    ``total_loss`` is *the* loss only where no reduced one stands beside it.  Beside ``exp_tgs`` (since December
-    2025) ``e2e_tgs`` is of one device in some revisions and of all in others.
+    ``total_loss`` is *the* loss only where no reduced one stands beside it.  Beside ``exp_tgs`` (since
+    December 2025) ``e2e_tgs`` is of one device in some revisions and of all in others.
     """
     present = {_bare(name) for name in frame.columns}
     doubtful = {}
@@ -82,9 +82,8 @@ def tell_apart(frame: Frame) -> None:
     for name in list(frame.columns):
         suffix = doubtful.get(_bare(name))
         if suffix:
-            for table in (frame.columns, frame.precision, frame.units):
-                if name in table:
-                    table[name + suffix] = table.pop(name)  # type: ignore[attr-defined]
+            frame.columns[name + suffix] = frame.columns.pop(name)
+            frame.precision[name + suffix] = frame.precision.pop(name)
 
 
 # --------------------------------------------------------------------------- runs
@@ -93,8 +92,8 @@ def tell_apart(frame: Frame) -> None:
 def start(place: Place) -> State:
     """The run that a file belongs to: ``{work_dir}/{14 digits}``, its files being shards of it.
 
-    A rank or node file outside such a directory is a shard of the directory it lies in; any other log is a run of
-    its own.
+    A rank or node file outside such a directory is a shard of the directory it lies in; any other log is a
+    run of its own.
     """
     for up in range(1, 6):
         if _STAMP.fullmatch(place.parent(up)):
@@ -112,8 +111,8 @@ def start(place: Place) -> State:
 
 def new_run(state: State, index: int) -> Run:
     """The ``index``-th attempt in one directory; all attempts are one experiment."""
-    name = run_name(state["name"], index)
-    run = Run(name, state["root"], kind="training", experiment=state["experiment"] or state["name"], framework="xtuner")
+    run = Run(run_name(state["name"], index), state["root"], kind="training", framework="xtuner")
+    run.experiment = state["experiment"] or state["name"]
     stamp = state["stamp"]
     if stamp and index == 0:
         run.started_at = microseconds(
@@ -123,7 +122,7 @@ def new_run(state: State, index: int) -> Run:
 
 
 def first_steps(train: Train, seen: State) -> dict[int, int]:
-    """First step of each run that has its first record in this stretch; ``seen`` remembers the runs that had one."""
+    """First step of each run whose first record is in this stretch; ``seen`` remembers who had one."""
     known = seen.setdefault("first_steps", {})
     found = {}
     for index in np.unique(train.runs).tolist():

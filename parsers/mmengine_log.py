@@ -11,44 +11,37 @@ from collections.abc import Iterator
 import numpy as np
 
 from llmstats.pairs import pairs
-from llmstats.parsing import Head, LineParser, Name, Place, State
-from llmstats.records import Event, Ints, Issue, Item, Run
+from llmstats.parsing import Head, Name, Place, State
+from llmstats.records import Column, Ints, Item, Points
 from llmstats.shapes import Field, Frame, Note, Plan, Record, Scan, Suspect
 from llmstats.training import (
     CONFLICT,
-    Runs,
     StepLog,
+    Train,
     is_conflict_marker,
-    points,
     prefix_fields,
     run_name,
     whole,
-    with_year,
-    year_of_start,
 )
 
-from ._mmengine import (
-    NAMES,
-    TIMESTAMP,
-    block_line,
-    clock_of,
-    close_block,
-    event_of,
-    hierarchical,
-    identity,
-    open_block,
-)
+from ._mmengine import NAMES, TIMESTAMP, first_records, hierarchical, identity, printed
+from ._mmtext import OpenMMLabLog
+from ._samples_mmengine import LOG_SAMPLES
 
 _PREFIX = re.compile(r"(?P<clock>(?P<year>\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - (?P<logger>[\w.\-]+) - (?P<level>[A-Z]+) - ")
 _HEADER = re.compile(
     r"(?P<by>Epoch|Iter)\((?P<phase>train|val|test)\)\s*(?:\[\s*(?P<epoch>\d+)\])?\s*\[\s*(?P<i>\d+)/\s*(?P<n>\d+)\]"
 )
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch|Iter)\((?:train|val|test)\)")
-_FILE_RANK = re.compile(r"_rank(\d+)$")
-_EXPERIMENT = re.compile(r"Exp name: (.+)$")
+_OWN = re.compile(r"(?:\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d - mmengine - [A-Z]+ - ")
+_OTHER = re.compile(_PREFIX.pattern + _HEADER.pattern)
+#: Three more fields of an ERROR line: file, function, line.
+_WHERE = re.compile(r"\S.*? - \w+ - \d+ - ")
+#: What follows a tensor among the metrics of a validation: the rest of the record, on a line without prefix.
+_TAIL = re.compile(r"  (?:\S[^:]*: \S+  )*(?:data_)?time: [\d.]+(?:  |$)")
 
 
-class MMEngineLog(LineParser):
+class MMEngineLog(OpenMMLabLog):
     """One run per ``{work_dir}/{timestamp}``; rank files of the same directory are the same run."""
 
     name = "mmengine_log"
@@ -56,24 +49,27 @@ class MMEngineLog(LineParser):
     title = "mmengine text log (XTuner 0.x, mmdetection 3, mmpretrain, …), file and console form"
     writes = "mmengine"
     names = NAMES
+    samples = LOG_SAMPLES
+    prefix = _PREFIX
+    framework = "mmengine"
 
     def detect(self, head: Head) -> str | None:
-        match = _PREFIX.search(head.text)
-        if match and (match["logger"] == "mmengine" or _HEADER.search(head.text)):
-            return f"line prefix '{match['clock']} - {match['logger']} - {match['level']} - '"
-        return None
+        if head.place.matches("*.md", "*.rst"):
+            return None
+        match = _OWN.search(head.text) or _OTHER.search(head.text)
+        return f"line prefix {match[0]!r}" if match else None
 
     def canonical(self, raw: str, phase: str) -> Name:
         return hierarchical(raw, phase)
 
     def start(self, place: Place) -> State:
         name, root, experiment = identity(place, up=1)
-        return {"name": name, "root": root, "experiment": experiment, "runs": {}}
+        return {"name": name, "root": root, "experiment": experiment, "known": bool(TIMESTAMP.fullmatch(place.parent()))}
 
     def plan(self, text: str) -> Plan:
         prefix = _PREFIX.search(text)
         if not prefix:
-            return Note(CONFLICT if is_conflict_marker(text) else "text")
+            return Note(CONFLICT if is_conflict_marker(text) else "tail" if _TAIL.match(text) else "text")
         header = _HEADER.match(text, prefix.end())
         if not header:
             return Suspect("iteration header not understood") if _LOOKS_LIKE_DATA.match(text, prefix.end()) else Note("log")
@@ -88,92 +84,53 @@ class MMEngineLog(LineParser):
         ]
         return Record(header["phase"], fields, (("by", header["by"]),))
 
-    # ---- folding a stretch
+    # ---- what differs in the family
 
-    def fold(self, state: State, place: Place, scan: Scan) -> Iterator[Item]:
-        rank = _FILE_RANK.search(place.stem)
-        file_rank = int(rank[1]) if rank else None
-        runs = Runs(state, lambda index: _new_run(state, index))
-        steps = StepLog(state)
-        before = steps.remembered()
-        train_frames = [f for f in scan.frames if f.kind == "train"]
-        for frame in train_frames:
-            frame.columns["@step"] = _global_step(frame)
-        markers = [(line, text) for line, tag, text in scan.notes if tag == CONFLICT]
-        train = steps.read(train_frames, _new_headers(scan), markers)
-        for line, reason, text in scan.suspects:
-            yield Issue(reason, line, text[:500])
+    def step(self, frame: Frame) -> Ints:
+        step = whole(frame.columns["@i"])
+        if frame.constants["by"] == "Epoch" and "@epoch" in frame.columns:
+            step = step + (whole(frame.columns["@epoch"]) - 1) * whole(frame.columns["@n"])
+        return step
+
+    def begins(self, message: str) -> bool:
+        return message.startswith("resumed epoch")
+
+    def message(self, text: str) -> str:
+        where = _WHERE.match(text)
+        return text[where.end() :] if where else text
+
+    def fingerprints(self, state: State, frames: list[Frame], train: Train) -> dict[int, str]:
+        if state["known"]:
+            return {}
+        found = first_records(state, frames, train, 1, printed)
+        return {index: f"mmengine:{text}" for index, text in found.items()}
+
+    def more(self, state: State, scan: Scan, steps: StepLog, train: Train, before: State) -> Iterator[Item]:
+        """Pairs behind a tensor that a validation printed over several lines."""
+        prefixed = [(f.kind, f.lines) for f in scan.frames]
+        prefixed.append(("log", np.array([line for line, tag, _ in scan.notes if tag == "log"], np.int64)))
         for line, tag, text in scan.notes:
-            yield from _note(state, runs[steps.at(train, line, before)], line, tag, text)
-        for frame in scan.frames:
-            if frame.kind == "train":
-                index, at = train.runs[np.searchsorted(train.lines, frame.lines)], frame.columns["@step"]
-            else:
-                index, at = steps.before(train, frame.lines, before)
-            times = _times(frame, state, place, runs[0])
-            runs.span(index, times)
-            if "tokens_per_sec" in frame.columns:
-                runs[int(index[-1])].framework = "xtuner"
-            yield from points(frame, frame.kind, state["name"], index, at, times, file_rank)
-        close_block(dict(state), runs[steps.run])
-        yield from (runs[index] for index in range(steps.run + 1))
-        runs.save()
+            phase = _kind_before(prefixed, line, state.get("kind", "")) if tag == "tail" else ""
+            if phase in ("val", "test"):
+                index, at = steps.before(train, np.array([line]), before)
+                yield _tail(run_name(state["name"], int(index[0])), phase, line, at, text)
+        state["kind"] = _kind_before(prefixed, np.iinfo(np.int64).max, state.get("kind", ""))
 
 
-def _new_run(state: State, index: int) -> Run:
-    run = Run(run_name(state["name"], index), state["root"], kind="training", experiment=state["experiment"])
-    run.framework = "mmengine"
-    stamp = TIMESTAMP.search(run.name)
-    if stamp and index == 0:
-        run.started_at = clock_of(stamp[1])
-    return run
+def _kind_before(prefixed: list[tuple[str, Ints]], line: int, kind: str) -> str:
+    """What the last line with a prefix before ``line`` was; ``kind`` if there is none in this stretch."""
+    best = (0, kind)
+    for name, lines in prefixed:
+        at = int(np.searchsorted(lines, line))
+        if at:
+            best = max(best, (int(lines[at - 1]), name))
+    return best[1]
 
 
-def _note(state: State, run: Run, line: int, tag: str, text: str) -> Iterator[Event]:
-    """Header blocks and events, one line at a time and in order."""
-    if tag == "text":
-        block_line(state, text)
-        if "block" not in state and (event := event_of(run.name, text, line, None, None)):
-            yield event
-        return
-    prefix = _PREFIX.search(text)
-    if tag == CONFLICT or prefix is None:
-        return
-    close_block(state, run)
-    message = text[prefix.end() :]
-    if not message.strip() or message.startswith("Config:"):
-        open_block(state, "config" if message.strip() else "environment")
-    elif experiment := _EXPERIMENT.match(message):
-        run.config["exp_name"] = experiment[1].strip()
-    event = event_of(run.name, message, line, prefix["level"], clock_of(prefix["clock"]))
-    if event is not None:
-        if event.kind == "resume":
-            run.resumed_from = event.step
-        yield event
-
-
-def _global_step(frame: Frame) -> Ints:
-    step = whole(frame.columns["@i"])
-    if frame.constants["by"] == "Epoch" and "@epoch" in frame.columns:
-        step = step + (whole(frame.columns["@epoch"]) - 1) * whole(frame.columns["@n"])
-    return step
-
-
-def _times(frame: Frame, state: State, place: Place, first: Run) -> Ints:
-    if "@clock" in frame.columns:
-        return frame.columns["@clock"]
-    yearless = frame.columns["@yearless"]
-    stamps = [*reversed(place.parts), str(first.config.get("exp_name", ""))]
-    year = year_of_start(stamps, place.mtime, int(yearless[0] // 86_400_000_000))
-    return with_year(yearless, year, state)
-
-
-def _new_headers(scan: Scan) -> list[int]:
-    """Lines at which a run announces itself: the environment block's empty message."""
-    found = []
-    for line, tag, text in scan.notes:
-        if tag == "log" and (prefix := _PREFIX.search(text)) and not text[prefix.end() :].strip():
-            found.append(line)
-    return found
-
-
+def _tail(run: str, phase: str, line: int, step: Ints, text: str) -> Points:
+    values = {}
+    for f in pairs(text):
+        if f.kind == "number":
+            number = text[f.start : f.end]
+            values[f.name] = Column(np.array([float(number.replace(",", ""))]), str(len(number.partition(".")[2])), f.unit)
+    return Points(run, phase, np.array([line]), values, step if step[0] >= 0 else None)

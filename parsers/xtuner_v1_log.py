@@ -1,7 +1,7 @@
 """XTuner V1's text log: per-rank files, worker files of the RL trainer, captures of stderr with all ranks.
 
-Source: ``xtuner/v1/utils/logger.py`` (prefix), ``xtuner/v1/train/trainer.py`` ``_log_step`` (twelve shapes since
-July 2025; read by ``key: value``, not by position), ``xtuner/v1/rl/trainer/worker.py`` (RL line).
+Source: ``xtuner/v1/utils/logger.py`` (prefix), ``xtuner/v1/train/trainer.py`` ``_log_step`` (twelve shapes
+since July 2025; read by ``key: value``, not by position), ``xtuner/v1/rl/trainer/worker.py`` (RL line).
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ _HEADER = re.compile(
 )
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch \d+ )?Step \d+.*\bdata_time:")
 #: Lines without a prefix that say something: blocks (indented JSON, ``KEY: value``, rules), and errors.
-_TEXT = re.compile(r"\s+\S|[{}\[\]]|[A-Z][A-Z0-9_]*: |={10,}|Traceback|[\w.]*(?:Error|Exception|Interrupt)\b|.*[Oo]ut of memory")
+_TEXT = re.compile(
+    r"\s+\S|[{}\[\]]|[A-Z][A-Z0-9_]*: |={10,}"
+    r"|Traceback|[\w.]*(?:Error|Exception|Interrupt)\b|.*[Oo]ut of memory"
+)
 _FILE_RANK = re.compile(r"rank_?(\d+)\b")
 _BLOCK_LINES = 20_000
 
@@ -72,10 +75,11 @@ class XTunerV1Log(LineParser):
     def plan(self, text: str) -> Plan:
         prefix = _PREFIX.search(text)
         if not prefix:
-            return Note(CONFLICT) if is_conflict_marker(text) else Note("text") if _TEXT.match(text) else None
+            return _unprefixed(text)
         header = _HEADER.match(text, prefix.end())
         if not header:
-            return Suspect("step line not understood") if _LOOKS_LIKE_DATA.match(text, prefix.end()) else Note("log")
+            looks_like_data = _LOOKS_LIKE_DATA.match(text, prefix.end())
+            return Suspect("step line not understood") if looks_like_data else Note("log")
         fields = [
             *_prefix(text, prefix, header),
             *([Field("@epoch", *header.span("epoch"))] if header["epoch"] else []),
@@ -103,12 +107,18 @@ class XTunerV1Log(LineParser):
             at = frame.columns["@step"].astype(np.int64)
             rank = int(file_rank[1]) if file_rank else None
             yield from points(frame, "train", state["name"], index, at, frame.columns["@clock"], rank)
-        for index, step in first_steps(train, state).items():
-            run = runs[index]
-            if run.resumed_from is None and (index or "resume_from" in run.config):
+        for number, step in first_steps(train, state).items():
+            run = runs[number]
+            if run.resumed_from is None and (number or "resume_from" in run.config):
                 run.resumed_from = step - 1
-        yield from (runs[index] for index in range(steps.run + 1))
+        yield from (runs[number] for number in range(steps.run + 1))
         runs.save()
+
+
+def _unprefixed(text: str) -> Plan:
+    if is_conflict_marker(text):
+        return Note(CONFLICT)
+    return Note("text") if _TEXT.match(text) else None
 
 
 def _prefix(text: str, prefix: re.Match[str], header: re.Match[str]) -> list[Field]:
@@ -146,7 +156,7 @@ _OOM = re.compile(r"(?i)out of memory")
 
 
 def _resumes(scan: Scan) -> list[int]:
-    """Lines with which a resumed process announces itself: rank 0 by name, any rank of its own file by its memory."""
+    """Lines with which a resumed process announces itself: rank 0 by name, a rank's own file by its memory."""
     found = []
     for line, tag, text in scan.notes:
         prefix = _PREFIX.search(text) if tag == "log" else None
@@ -156,7 +166,7 @@ def _resumes(scan: Scan) -> list[int]:
 
 
 def _run_at(train: Train, breaks: list[int], line: int, before: dict[str, Any]) -> int:
-    """Run of a line that is no record: that of the last record before it, or the next one if a break came between."""
+    """Run of a line that is no record: that of the record before it, or the next if a break came between."""
     at = int(np.searchsorted(train.lines, line)) - 1
     run, last = (int(train.runs[at]), int(train.lines[at])) if at >= 0 else (before["run"], 0)
     seen = at >= 0 or before["step"] >= 0

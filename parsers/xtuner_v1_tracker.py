@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from llmstats.parsing import Head, JsonLinesParser, Name, Objects, Place, State
-from llmstats.records import FULL, Floats, Issue, Item
+from llmstats.records import Issue, Item
 from llmstats.shapes import Frame
 from llmstats.training import Runs, StepLog, frames_of, points
 
@@ -28,7 +28,6 @@ _ROUNDED = {
     "time/eta_seconds": 1,
     "memory/max_memory_GB": 3,
     "memory/reserved_memory_GB": 3,
-    "grad_norm": 3,
 }
 
 
@@ -64,7 +63,7 @@ class XTunerV1Tracker(JsonLinesParser):
         for line, row in objects.rows:
             if type(row.get("step")) is not int:
                 yield Issue("object without a step", line, str(row)[:500])
-        frames = frames_of(Objects(whole), {"step": "@step"}, lambda row: "train")
+        frames = frames_of(Objects(whole), {"step": "@step"}, _phase)
         runs = Runs(state, lambda index: new_run(state, index))
         steps = StepLog(state)
         again = repeats([f for f in frames if "time/step_time" in f.columns], state)
@@ -82,8 +81,12 @@ class XTunerV1Tracker(JsonLinesParser):
         runs.save()
 
 
+def _phase(_: dict[str, Any]) -> str:
+    return "train"
+
+
 def _restarts(rows: list[tuple[int, dict[str, Any]]], state: State) -> list[int]:
-    """Lines at which the training clock starts afresh: a resume, seen even where the lines before it were lost."""
+    """Lines at which the training clock starts afresh: a resume, even where the lines before it were lost."""
     found = []
     for line, row in rows:
         spent = row.get("time/train_time")
@@ -95,16 +98,12 @@ def _restarts(rows: list[tuple[int, dict[str, Any]]], state: State) -> list[int]
 
 
 def _state_precision(frame: Frame) -> None:
-    """Columns that were rounded before they were written are not full."""
+    """Columns that were rounded before they were written are not full.
+
+    ``grad_norm`` was rounded until November 2025, when the count of consumed tokens came in.
+    """
     for name, decimals in _ROUNDED.items():
-        values: Floats | None = frame.columns.get(name)
-        if values is not None and (name != "grad_norm" or _is_rounded(values, decimals)):
+        if name in frame.columns:
             frame.precision[name] = str(decimals)
-        elif values is not None:
-            frame.precision[name] = FULL
-
-
-def _is_rounded(values: Floats, decimals: int) -> bool:
-    """Whether the values were rounded (``grad_norm`` was, until October 2025)."""
-    finite = values[np.isfinite(values)]
-    return bool(len(finite)) and bool((np.round(finite, decimals) == finite).all())
+    if "grad_norm" in frame.columns and not any(name.endswith("consumed_tokens") for name in frame.columns):
+        frame.precision["grad_norm"] = "3"

@@ -23,21 +23,22 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-SAMPLES, BATCH = 160, 4
+BATCH = 4
+STEPS_PER_EPOCH = 40
 CHECKPOINT_EVERY = 700
 
 
 class Numbers(Dataset):
     """Points of a plane with a little noise, the same in every process."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         generator = torch.Generator().manual_seed(7)
-        self._x = torch.randn(SAMPLES, 3, generator=generator)
-        noise = 0.01 * torch.randn(SAMPLES, generator=generator)
+        self._x = torch.randn(size, 3, generator=generator)
+        noise = 0.01 * torch.randn(size, generator=generator)
         self._y = self._x @ torch.tensor([1.0, -2.0, 0.5]) + noise
 
     def __len__(self) -> int:
-        return SAMPLES
+        return len(self._y)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         return {"x": self._x[index], "y": self._y[index]}
@@ -69,20 +70,23 @@ class Near(BaseMetric):
         return {"near": sum(results) / len(results)}
 
 
-def loader() -> dict[str, Any]:
+def loader(steps: int) -> dict[str, Any]:
+    """Batches for so many steps.  By iteration that is all of them: mmengine sleeps 2 s before it begins anew."""
     sampler = {"type": "DefaultSampler", "shuffle": True}
     collate = {"type": "default_collate"}
-    return {"batch_size": BATCH, "num_workers": 0, "dataset": Numbers(), "sampler": sampler, "collate_fn": collate}
+    data = Numbers(steps * BATCH)
+    return {"batch_size": BATCH, "num_workers": 0, "dataset": data, "sampler": sampler, "collate_fn": collate}
 
 
 def loop(by_epoch: bool, to: int) -> dict[str, Any]:
     """What differs between a training by epoch and one by iteration."""
     if not by_epoch:
-        return {"train_cfg": {"by_epoch": False, "max_iters": to}}
+        return {"train_cfg": {"by_epoch": False, "max_iters": to}, "train_dataloader": loader(to)}
     return {
+        "train_dataloader": loader(STEPS_PER_EPOCH),
         "train_cfg": {"by_epoch": True, "max_epochs": to, "val_interval": 1},
         "val_cfg": {},
-        "val_dataloader": loader(),
+        "val_dataloader": loader(STEPS_PER_EPOCH),
         "val_evaluator": Evaluator(Near()),
     }
 
@@ -100,7 +104,6 @@ def main() -> None:
     runner = Runner(
         model=Plane(),
         work_dir=given.work_dir,
-        train_dataloader=loader(),
         optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.01}},
         default_hooks={"logger": {"type": "LoggerHook", "interval": 1}, "checkpoint": checkpoint},
         log_processor={"by_epoch": by_epoch},

@@ -1,7 +1,7 @@
 """The wheel in an empty environment with the newest DuckDB 2.x, away from the checkout.
 
-The environment is kept under ``build/`` and made anew when pyproject.toml or constraints.txt change; the wheel is
-built and installed every time.  Tests of the store, of the queries and of the main job run there a second time.
+The environment is kept under ``build/`` and made anew when pyproject.toml or constraints.txt change; the
+wheel is built and installed every time.  Tests of store, queries and main job run there a second time.
 """
 
 import hashlib

@@ -41,18 +41,15 @@ per_exp AS MATERIALIZED (
   FROM per_series s JOIN chosen c ON c.series_key = s.series_key
   GROUP BY s.exp
 ),
--- Only what came near the threshold needs its points in order.
-near AS (
-  SELECT e.exp, e.finite < e.points AS ragged FROM per_exp e WHERE e.low.val < threshold + e.half_unit
-),
+stretch AS MATERIALIZED (FROM _stretch(series, pick, threshold, min_steps, smooth, sustain)),
 rolling AS (
   SELECT p.exp, p.series_key, p.step, p.line, row_number() OVER (PARTITION BY p.exp ORDER BY p.step) AS n,
     avg(p.val) OVER (PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN (smooth - 1) PRECEDING AND CURRENT ROW) AS mean,
     count_if(p.val < threshold) OVER (
       PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN CURRENT ROW AND (sustain - 1) FOLLOWING
     ) AS below
-  FROM _curve(series, pick) p SEMI JOIN near n ON n.exp = p.exp
-  WHERE isfinite(p.val)
+  FROM _curve(series, pick) p JOIN stretch t ON t.exp = p.exp
+  WHERE isfinite(p.val) AND p.step >= coalesce(t.first_step, p.step) AND p.step <= coalesce(t.last_step, p.step)
 ),
 smooth_hit AS (
   SELECT r.exp, min(r.mean) FILTER (r.n >= smooth AND r.step >= min_steps) AS lowest_mean,
@@ -68,7 +65,7 @@ ragged AS (
   SELECT p.exp, p.series_key, p.step, p.line, count_if(isfinite(p.val) AND p.val < threshold) OVER (
       PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN CURRENT ROW AND (sustain - 1) FOLLOWING
     ) AS below
-  FROM _curve(series, pick) p SEMI JOIN (SELECT n.exp FROM near n WHERE n.ragged) n ON n.exp = p.exp
+  FROM _curve(series, pick) p SEMI JOIN (SELECT e.exp FROM per_exp e WHERE e.finite < e.points) n ON n.exp = p.exp
 ),
 ragged_hit AS (
   SELECT r.exp, min_by({step: r.step, line: r.line, series_key: r.series_key}, r.step)
@@ -114,7 +111,7 @@ verdicts AS (
 SELECT v.experiment, v.verdict, v.reason, v.touch.spot.step AS first_touch, v.held.step AS sustained,
   v.hit.step AS smoothed, v.final.spot.val AS final, v.low.val AS minimum, v.last_step, v.points,
   v.points - v.finite AS non_finite, v.precision, v.attempts, coalesce(d.steps, 0) AS steps_redone,
-  d.seconds AS seconds_redone, v.hit.mean AS smoothed_value, v.lowest_mean, v.low.step AS minimum_step,
+  d.seconds AS seconds_redone, v.hit.mean AS smoothed_value, v.low.step AS minimum_step,
   v.final.spot.step AS final_step, v.run_id,
   _at(v.touch.series_key, v.touch.spot.line) AS first_touch_at, _at(v.held.series_key, v.held.line) AS sustained_at,
   _at(v.hit.series_key, v.hit.line) AS smoothed_at, _at(v.final.series_key, v.final.spot.line) AS final_at

@@ -1,0 +1,2 @@
+LOG_SAMPLES = ()
+JSON_SAMPLES = ()

@@ -1,0 +1,137 @@
+"""mmengine's JSON lines: ``vis_data/scalars.json`` and ``vis_data/{timestamp}.json``, full precision, no clock.
+
+Source: ``mmengine/visualization/vis_backend.py`` ``LocalVisBackend``, ``mmengine/hooks/logger_hook.py``.
+
+Nothing in a record says what it is.  Train records carry ``lr``, ``epoch``, ``iter`` or ``memory`` and their ``step``
+is the iteration.  Validation records carry none of these; their ``step`` is the epoch, or the iteration, or 0.  They
+get the step of the last train record, as in the text log, so that both files speak of the same points.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from llmstats.parsing import Head, JsonLinesParser, Name, Objects, Place, State
+from llmstats.records import Issue, Item
+from llmstats.training import Runs, StepLog, frames_of, is_conflict_marker, points
+
+from ._mmengine import NAMES, TIMESTAMP, first_records, hierarchical, identity, new_run, placed, printed
+from ._samples_mmengine import SCALARS_SAMPLES
+
+_TRAIN_KEYS = frozenset(("lr", "base_lr", "epoch", "iter", "memory"))
+_SERVICE = ("step", "iter", "epoch")
+_SCALAR = " scalar"
+
+
+class MMEngineScalars(JsonLinesParser):
+    """The run of the text log beside; ``scalars.json`` and ``{timestamp}.json`` hold the same records."""
+
+    name = "mmengine_scalars"
+    version = 1
+    title = "mmengine vis_data/scalars.json and <timestamp>.json"
+    writes = "mmengine"
+    names = NAMES
+    samples = SCALARS_SAMPLES
+
+    def detect(self, head: Head) -> str | None:
+        record = _first_record(head)
+        if not record or list(record)[-1] != "step" or type(record["step"]) is not int:
+            return None
+        place = head.place
+        if place.parent() == "vis_data" and (place.name == "scalars.json" or TIMESTAMP.fullmatch(place.stem)):
+            return f"vis_data/{place.name} with JSON lines that end with a step"
+        if any(key in record for key in ("data_time", "train/data_time", "val/data_time")):
+            return "JSON lines with data_time that end with a step"
+        return None
+
+    def canonical(self, raw: str, phase: str) -> Name:
+        return hierarchical(raw, phase)
+
+    def start(self, place: Place) -> State:
+        up = 2 if place.parent() == "vis_data" else 1
+        name, root, experiment = identity(place, up)
+        known = bool(TIMESTAMP.fullmatch(place.parent(up)))
+        return {"name": name, "root": root, "experiment": experiment, "known": known, "seen": [-1, -1]}
+
+    def fold(self, state: State, place: Place, objects: Objects) -> Iterator[Item]:
+        rows = []
+        for line, row in objects.rows:
+            record = _record(row, state["seen"])
+            if record is None:
+                yield Issue("object without a step", line, json.dumps(row)[:500])
+            else:
+                rows.append((line, record))
+        frames = frames_of(Objects(rows), {}, lambda record: record["@kind"])
+        runs = Runs(state, lambda index: new_run(state, index, "mmengine"))
+        steps = StepLog(state)
+        before = steps.remembered()
+        train_frames = [f for f in frames if f.kind == "train"]
+        train = steps.read(train_frames, (), [n for n in objects.notes if is_conflict_marker(n[1])])
+        for frame in frames:
+            index, at = placed(frame, steps, train, before)
+            if "tokens_per_sec" in frame.columns:
+                runs[int(index[-1])].framework = "xtuner"
+            yield from points(frame, frame.kind.removesuffix(_SCALAR), state["name"], index, at, None)
+        if not state["known"]:
+            for index, text in first_records(state, train_frames, train, 1, printed).items():
+                runs[index].fingerprint = f"mmengine:{text}"
+        yield from (runs[index] for index in range(steps.run + 1))
+        runs.save()
+
+
+# --------------------------------------------------------------------------- one record
+
+
+def _record(row: dict[str, Any], seen: list[int]) -> dict[str, Any] | None:
+    """A record with its kind and service keys; None without a step.
+
+    ``seen`` is the step and the epoch of the last train record, -1 where there is none; kept up to date here.
+    """
+    step = row.get("step")
+    if type(step) is not int:
+        return None
+    values = {k: v for k, v in row.items() if k not in _SERVICE}
+    prefix = next((p for p in ("train", "val", "test") if any(k.startswith(f"{p}/") for k in values)), "")
+    kind = _kind(row, len(values), prefix, step, seen)
+    values["@kind"] = kind
+    if kind == "train":
+        seen[:] = [step, int(row.get("epoch", -1))]
+        values |= {"@step": step} | ({"@epoch": seen[1]} if seen[1] >= 0 else {})
+    elif kind.endswith(_SCALAR):
+        values["@step"] = step
+    elif seen[1] >= 0:
+        values["@epoch"] = seen[1] if step == seen[0] else step
+    return values
+
+
+def _kind(row: dict[str, Any], size: int, prefix: str, step: int, seen: list[int]) -> str:
+    """What a record is: ``train``, ``val``, ``test``, or a single scalar of a phase that somebody added by hand."""
+    bare = {k.removeprefix(f"{prefix}/") for k in row}
+    timed = {"time", "data_time"} <= bare
+    trained = prefix in ("", "train") and any(k in _TRAIN_KEYS or k.endswith("lr") for k in bare)
+    if trained and (timed or size > 1):
+        return "train"
+    if prefix == "train" and timed:
+        return "train"
+    last_step, last_epoch = seen
+    of_epoch = step == last_epoch and step != last_step
+    of_iteration = size > 1 and (last_epoch < 0 or step in (0, last_step))
+    if timed or of_epoch or of_iteration:
+        return prefix or "val"
+    return (prefix or "train") + _SCALAR
+
+
+def _first_record(head: Head) -> dict[str, Any] | None:
+    """The first JSON object of the file; conflict markers may stand before it."""
+    for line in head.lines[:5]:
+        if line.startswith("{"):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                return None
+            return record if isinstance(record, dict) else None
+        if line.strip() and not is_conflict_marker(line):
+            return None
+    return None

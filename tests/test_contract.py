@@ -1,0 +1,226 @@
+"""What holds for every format: one suite over all parsers of the registry and all their samples.
+
+A parser brings its samples with it (`llmstats.parsing.Sample`), so a new format is tested by its presence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict
+
+import parserkit
+import pytest
+
+from llmstats import formats
+from llmstats.errors import ParseError
+from llmstats.parsing import DocumentParser, JsonLinesParser, LineParser, Parser, Sample
+from llmstats.records import Measurement
+
+PARSERS = formats.parsers()
+SAMPLES = [(parser, sample) for parser in PARSERS for sample in parser.samples]
+each_parser = pytest.mark.parametrize("parser", PARSERS, ids=[p.name for p in PARSERS])
+each_sample = pytest.mark.parametrize(
+    ("parser", "sample"), SAMPLES, ids=[f"{p.name}-{list(p.samples).index(s)}" for p, s in SAMPLES]
+)
+
+
+def is_data_file(sample: Sample) -> bool:
+    """A file that a program wrote for programs: no shell banner, no progress bar comes in between."""
+    return sample.path.endswith((".json", ".jsonl", ".csv"))
+
+
+# --------------------------------------------------------------------------- the parser itself
+
+
+@each_parser
+def test_says_what_it_is(parser: Parser) -> None:
+    assert parser.name.replace("_", "").isalnum()
+    assert parser.name.islower()
+    assert parser.title
+    assert parser.writes
+    assert isinstance(parser, (LineParser, JsonLinesParser, DocumentParser))
+
+
+@each_parser
+def test_brings_samples(parser: Parser) -> None:
+    assert len(parser.samples) >= 2
+    assert all(not sample.path.startswith("/") and sample.text for sample in parser.samples)
+
+
+@each_parser
+@pytest.mark.parametrize("raw", [b"", b"\n", b"{}\n", b"\0" * 64 + b"\n", "日志\n".encode("gbk")])
+def test_knows_no_empty_file(parser: Parser, raw: bytes) -> None:
+    for sample in parser.samples:
+        assert parser.detect(parserkit.head(sample.path, raw)) is None
+
+
+@each_parser
+def test_survives_foreign_files(parser: Parser) -> None:
+    for other, sample in SAMPLES:
+        if other is not parser:
+            try:
+                parserkit.read_sample(parser, sample)
+            except ParseError:
+                assert isinstance(parser, DocumentParser)
+
+
+# --------------------------------------------------------------------------- samples as they are
+
+
+@each_sample
+def test_detected_by_its_parser_alone(parser: Parser, sample: Sample) -> None:
+    head = parserkit.head(sample.path, sample.text.encode())
+    assert {p.name: reason for p in PARSERS if (reason := p.detect(head))}.keys() == {parser.name}
+
+
+@each_sample
+def test_values(parser: Parser, sample: Sample) -> None:
+    outcome = parserkit.read_sample(parser, sample)
+    assert outcome.matched == sample.matched
+    points = defaultdict(list)
+    for p in outcome.points:
+        points[p.phase, p.metric, p.step].append(p.value)
+    for key, expected in sample.points.items():
+        assert any(parserkit.same(value, expected) for value in points[key]), (key, expected, points[key])
+    measured = defaultdict(list)
+    for m in outcome.of(Measurement):
+        for name in ((m.metric, m.statistic), (m.subject, m.metric, m.statistic)):
+            measured[name].append(m.value)
+    for name, expected in sample.measurements.items():
+        assert any(parserkit.same(value, expected) for value in measured[name]), (name, expected, measured[name])
+
+
+@each_sample
+def test_runs_and_events(parser: Parser, sample: Sample) -> None:
+    outcome = parserkit.read_sample(parser, sample)
+    assert [event.kind for event in outcome.events] == list(sample.events)
+    assert len(outcome.suspects) == sample.suspects, outcome.suspects
+    for name, facts in sample.runs.items():
+        assert name in outcome.runs
+        run = asdict(outcome.runs[name])
+        for key, expected in facts.items():
+            found = {k: run[key].get(k) for k in expected} if isinstance(expected, dict) else run[key]
+            assert found == expected, (name, key)
+
+
+@each_sample
+def test_everything_belongs_to_a_run(parser: Parser, sample: Sample) -> None:
+    outcome = parserkit.read_sample(parser, sample)
+    runs = outcome.runs
+    rows = [*outcome.of(Measurement), *outcome.events]
+    assert {p.run for p in outcome.points} | {row.run for row in rows} <= runs.keys()
+    assert all(run.root.startswith("/") for run in runs.values())
+    assert all(run.name and parserkit.ROOT not in run.name for run in runs.values())
+
+
+# --------------------------------------------------------------------------- samples in bad condition
+
+
+@each_sample
+def test_idempotent(parser: Parser, sample: Sample) -> None:
+    assert parserkit.read_sample(parser, sample).flat() == parserkit.read_sample(parser, sample).flat()
+
+
+def places_to_cut(parser: Parser, sample: Sample) -> list[int]:
+    """Every byte of the last two records, every line end elsewhere."""
+    raw = sample.text.encode()
+    starts = [0, *(i + 1 for i, byte in enumerate(raw) if byte == ord("\n"))]
+    records = sorted(parserkit.read_sample(parser, sample).lines)
+    first = starts[records[-2:][0] - 1] if records else len(raw)
+    last = starts[records[-1]] if records and records[-1] < len(starts) else len(raw)
+    return sorted({*starts, *range(first, last + 1)})
+
+
+@each_sample
+def test_truncated(parser: Parser, sample: Sample) -> None:
+    """What is left of a file that was cut gives no value that the whole one does not give."""
+    raw = sample.text.encode()
+    whole = parserkit.read_sample(parser, sample)
+    known = {(p.run, p.rank, p.phase, p.raw_name, p.line): p for p in whole.points}
+    rows = {repr(m.raw_value) + m.metric + m.statistic for m in whole.of(Measurement)}
+    for cut in places_to_cut(parser, sample):
+        try:
+            part = parserkit.read(parser, sample.path, raw[:cut], final=False)
+        except ParseError:
+            assert isinstance(parser, DocumentParser)
+            continue
+        for p in part.points:
+            full = known[p.run, p.rank, p.phase, p.raw_name, p.line]
+            assert parserkit.same(p.value, full.value), (cut, p, full)
+            assert p.step in (full.step, None), (cut, p, full)
+        if not isinstance(parser, DocumentParser):
+            assert {repr(m.raw_value) + m.metric + m.statistic for m in part.of(Measurement)} <= rows, cut
+
+
+@each_sample
+def test_read_in_stretches(parser: Parser, sample: Sample) -> None:
+    """Two readings of a growing file, cut at any line, and a reading line by line."""
+    if isinstance(parser, DocumentParser):
+        return
+    raw = sample.text.encode()
+    whole = parserkit.read_sample(parser, sample).flat()
+    ends = [i + 1 for i, byte in enumerate(raw) if byte == ord("\n")]
+    for cuts in [[end] for end in ends] + [ends]:
+        assert parserkit.read_sample(parser, sample, cuts=cuts).flat() == whole, cuts
+
+
+def crlf(raw: bytes) -> bytes:
+    return raw.replace(b"\n", b"\r\n")
+
+
+def bom(raw: bytes) -> bytes:
+    return b"\xef\xbb\xbf" + raw
+
+
+def colours(raw: bytes) -> bytes:
+    """Colour codes around every line and around the level, window titles and 24-bit colours too."""
+    lines = raw.split(b"\n")
+    painted = [b"\x1b[4m\x1b[37m" + line.replace(b"INFO", b"\x1b[38;2;1;200;9mINFO\x1b[0m") + b"\x1b[0m" for line in lines]
+    return b"\x1b]0;training\x07" + b"\n".join(painted)
+
+
+def nuls(raw: bytes) -> bytes:
+    """Blocks of NULs at the beginnings of lines, as a crash of the machine leaves them."""
+    return (b"\0" * 4096) + raw.replace(b"\n", b"\n" + b"\0" * 3)
+
+
+@each_sample
+@pytest.mark.parametrize("damage", [crlf, bom, colours, nuls], ids=lambda f: f.__name__)
+def test_damage_changes_nothing(parser: Parser, sample: Sample, damage: Callable[[bytes], bytes]) -> None:
+    raw = damage(sample.text.encode())
+    assert formats.detect(parserkit.head(sample.path, raw)).parser is parser
+    assert parserkit.read(parser, sample.path, raw).flat() == parserkit.read_sample(parser, sample).flat()
+
+
+@each_sample
+def test_gbk_remark(parser: Parser, sample: Sample) -> None:
+    """A remark in GBK at the end does not change what the other lines say."""
+    if is_data_file(sample) and isinstance(parser, DocumentParser):
+        return
+    raw = sample.text.encode() + "# 备注：第一次训练，学习率偏大\n".encode("gbk")
+    assert formats.detect(parserkit.head(sample.path, raw)).parser is parser
+    assert parserkit.read(parser, sample.path, raw).flat() == parserkit.read_sample(parser, sample).flat()
+
+
+@each_sample
+def test_progress_bars(parser: Parser, sample: Sample) -> None:
+    """Bars drawn with carriage returns in front of records; the line numbers stay physical."""
+    if is_data_file(sample):
+        return
+    whole = parserkit.read_sample(parser, sample)
+    lines = sample.text.split("\n")
+    for number in whole.lines:
+        bars = "".join(f"\r {n}%|{'█' * (n // 10)}  | {n}/100 [00:0{n // 10}<00:09,  9.1it/s]" for n in (10, 50))
+        lines[number - 1] = f"{bars}\r{lines[number - 1]}"
+    outcome = parserkit.read(parser, sample.path, "\n".join(lines).encode())
+    assert outcome.flat()["points"] == whole.flat()["points"]
+    assert outcome.flat()["rows"] == whole.flat()["rows"]
+
+
+@each_parser
+def test_state_is_json(parser: Parser) -> None:
+    for sample in parser.samples:
+        state = parser.start(parserkit.place(sample.path))
+        assert json.loads(json.dumps(state)) == state
