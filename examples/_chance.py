@@ -1,4 +1,4 @@
-"""Made-up numbers that come out the same on every machine: sums only, no logarithm and no sine of a C library."""
+"""Made-up numbers that come out the same on every machine: sums only, no logarithm of a C library."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _lr(step: int) -> float:
     """Linear warm-up, then a cosine to zero; mmengine logs the rate before the step is taken."""
     if step <= WARMUP:
         return PEAK_LR * (1e-5 + (1 - 1e-5) * (step - 1) / (WARMUP - 1))
-    return round(PEAK_LR * 0.5 * (1 + math.cos(math.pi * (step - WARMUP) / (STEPS - WARMUP))), 18)
+    return round(PEAK_LR * 0.5 * (1 + math.cos(math.pi * (step - 1 - WARMUP) / (STEPS - WARMUP))), 18)
 
 
 def _record(logs: Logs, chip: Chip, clock: datetime, window: list[Iteration], eta: float) -> None:
@@ -160,7 +160,10 @@ def _header(logs: Logs, chip: Chip, attempt: Attempt, clock: datetime) -> None:
     logs.say(clock + timedelta(seconds=31), varlen, "WARNING")
     if attempt.first > 1:
         resumed = attempt.first - 1
-        logs.say(clock + timedelta(seconds=64), f"Load checkpoint from /data/work_dirs/{chip.work_dir}/iter_{resumed}.pth")
+        logs.say(
+            clock + timedelta(seconds=64),
+            f"Load checkpoint from /data/work_dirs/{chip.work_dir}/iter_{resumed}.pth",
+        )
         logs.say(clock + timedelta(seconds=64), f"resumed epoch: 0, iter: {resumed}")
     logs.say(clock + timedelta(seconds=66), f"Checkpoints will be saved to /data/work_dirs/{chip.work_dir}.")
 

@@ -283,7 +283,7 @@ class Ingest:
     def __init__(self, store: Store, on_progress: Callable[[Progress], None] | None = None) -> None:
         self._store = store
         self._on_progress = on_progress
-        self._pending: list[Delta] = []
+        self._pending: dict[str, Delta] = {}
         self._pending_bytes = 0
         self._since = time.monotonic()
 
@@ -305,7 +305,7 @@ class Ingest:
         todo = plan(discover(list(inputs), skip=self._own_files()), known, labels or {}, _current)
         self.report.unchanged = todo.unchanged
         self.report.files = todo.unchanged + len(todo.jobs) + len(todo.relabelled)
-        self._pending += todo.relabelled
+        self._pending = {d.path: d for d in todo.relabelled}
         self._progress = Progress(0, len(todo.jobs), 0, sum(j.found.size for j in todo.jobs))
         if todo.jobs:
             self._read(todo.jobs, known, workers or os.cpu_count() or 1)
@@ -373,9 +373,9 @@ class Ingest:
 
     def _add(self, delta: Delta) -> None:
         """A source has at most one delta in a commit."""
-        if any(d.path == delta.path for d in self._pending):
+        if delta.path in self._pending:
             self._commit()
-        self._pending.append(delta)
+        self._pending[delta.path] = delta
 
     def _account(self, part: Part, status: str | None) -> None:
         report, progress = self.report, self._progress
@@ -408,7 +408,7 @@ class Ingest:
         if not self._pending:
             self._since = time.monotonic()
             return
-        deltas, self._pending, self._pending_bytes = self._pending, [], 0
+        deltas, self._pending, self._pending_bytes = list(self._pending.values()), {}, 0
         with _uninterrupted():
             done = self._store.commit(deltas)
         self.report.points += done.points

@@ -24,15 +24,16 @@ _PRECISION_RANK = """CASE
     WHEN {0} LIKE '%e' THEN 100 + CAST(rtrim({0}, 'e') AS INTEGER)
     ELSE CAST({0} AS INTEGER) END"""
 
-#: Series that share their values with another one of the run, or with themselves: `place` orders them, best first
-#: (1 = whose values stand), `quality` is equal for series of one file, where the last line wins.
+#: Series that share their values with another one of the run, or with themselves.  ``identity`` numbers the values that
+#: are shared; ``place`` orders the series of one identity, best first; ``quality`` is equal for the series of one file,
+#: among which the last line wins.
 _CONTESTED = f"""
 CREATE OR REPLACE TEMP TABLE contested AS
 WITH candidates AS (
-    SELECT s.series_key, s.run_key, s.phase, s.source_key, s.raw_name, s.repeats, f.name, f.format, o.path,
+    SELECT s.series_key, s.run_key, s.phase, s.raw_name, s.repeats, f.name, f.format, o.path,
            {_PRECISION_RANK.format("s.precision")} AS digits,
-           {{run_key: s.run_key, phase: s.phase, rank: coalesce(s.rank, 0), device: s.device_index,
-             metric: s.metric, definition: s.definition}} AS identity
+           dense_rank() OVER (ORDER BY s.run_key, s.phase, coalesce(s.rank, 0), s.device_index, s.metric,
+                                       s.definition) AS identity
     FROM series_rows s
     JOIN run_facts f ON f.fact_key = s.fact_key
     JOIN source_rows o ON o.source_key = s.source_key
@@ -66,36 +67,35 @@ WHERE b.max_step >= n.low AND b.min_step <= n.high"""
 #: out for the whole class.
 _CLASSES = """
 CREATE OR REPLACE TEMP TABLE cells AS
-SELECT c.identity, c.place, c.quality, c.series_key, p.block_key, p.target
+SELECT c.identity, c.run_key, c.phase, c.place, c.quality, c.series_key, p.block_key, p.target
 FROM contested c
 JOIN block_values v ON v.series_key = c.series_key
 JOIN parts p ON p.block_key = v.block_key;
 
 CREATE OR REPLACE TEMP TABLE classes AS
 WITH layout AS (
-    SELECT identity, list({block: block_key, place: place, quality: quality} ORDER BY block_key, place) AS layout
-    FROM cells GROUP BY identity
+    SELECT identity, run_key, phase,
+           list({block: block_key, place: place, quality: quality} ORDER BY block_key, place) AS layout
+    FROM cells GROUP BY identity, run_key, phase
 )
-SELECT identity, min(identity) OVER (PARTITION BY identity.run_key, identity.phase, layout) AS model FROM layout"""
+SELECT identity, min(identity) OVER (PARTITION BY run_key, phase, layout) AS model FROM layout"""
 
 #: The winner at each step, then per block and place: all shown, none, or a mask.
 _VERDICTS = """
 CREATE OR REPLACE TEMP TABLE verdicts AS
-WITH model_cells AS (
-    SELECT dense_rank() OVER (ORDER BY identity) AS class, * FROM cells
-    WHERE identity IN (SELECT model FROM classes)
-), flat AS (
-    SELECT c.class, c.identity, c.place, c.quality, c.block_key, unnest(b.steps) AS step, unnest(b.lines) AS line,
+WITH flat AS (
+    SELECT c.identity, c.place, c.quality, c.block_key, unnest(b.steps) AS step, unnest(b.lines) AS line,
            generate_subscripts(b.steps, 1) AS i
-    FROM model_cells c JOIN blocks b ON b.block_key = c.block_key
+    FROM cells c JOIN blocks b ON b.block_key = c.block_key
+    WHERE c.identity IN (SELECT model FROM classes)
 ), ranked AS (
-    SELECT class, identity, place, block_key, i, row_number() OVER (
-        PARTITION BY class, step ORDER BY quality, line DESC, place, block_key DESC, i DESC) = 1 AS won
+    SELECT identity, place, block_key, i, row_number() OVER (
+        PARTITION BY identity, step ORDER BY quality, line DESC, place, block_key DESC, i DESC) = 1 AS won
     FROM flat
 ), summed AS (
-    SELECT first(identity) AS model, place, block_key, bool_and(won) AS every, bool_or(won) AS some,
+    SELECT identity AS model, place, block_key, bool_and(won) AS every, bool_or(won) AS some,
            list(won ORDER BY i) AS mask
-    FROM ranked GROUP BY class, place, block_key
+    FROM ranked GROUP BY identity, place, block_key
 )
 SELECT k.block_key, k.series_key, NOT s.some AS hidden, CASE WHEN s.some AND NOT s.every THEN s.mask END AS shown
 FROM cells k

@@ -12,9 +12,10 @@ defines one or more `Parser` subclasses.  Three kinds:
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 from llmstats.records import Item
@@ -24,6 +25,11 @@ from llmstats.shapes import Plan, Scan
 HEAD_BYTES = 64 * 1024
 
 State = dict[str, Any]
+
+
+@cache
+def _globs(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(p) for p in patterns))
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Place:
                 parts[-1] = parts[-1].removesuffix(suffix)
         return tuple(parts)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Base name, ``.gz`` and the like dropped."""
         return self.parts[-1] if self.parts else self.path
@@ -68,7 +74,7 @@ class Place:
 
     def matches(self, *patterns: str) -> bool:
         """Whether the base name matches one of the globs."""
-        return any(fnmatch.fnmatchcase(self.name, p) for p in patterns)
+        return _globs(patterns).match(self.name) is not None
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class Sample:
     """A composed example of a format and what must come out of it; the contract suite runs it.
 
     ``path`` is relative (the suite lays it under a temporary directory).  ``points`` maps
-    ``(phase, canonical metric, step)`` to the canonical value; ``measurements`` maps
+    ``(phase, canonical metric, step)`` (step None: it has none) to the canonical value; ``measurements`` maps
     ``(metric, statistic)`` or ``(subject, metric, statistic)`` to it.  ``runs`` maps a run's name to facts that must hold.  ``matched`` is the
     number of records in the text.
     """
@@ -105,7 +111,7 @@ class Sample:
     path: str
     text: str
     matched: int
-    points: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
+    points: Mapping[tuple[str, str, int | None], float] = field(default_factory=dict)
     measurements: Mapping[tuple[str, ...], float | None] = field(default_factory=dict)
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     events: Sequence[str] = ()  #: kinds, in order
@@ -171,7 +177,9 @@ class DocumentParser(Parser):
     max_bytes: ClassVar[int] = 256 << 20
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
-        """Items of the whole normalised text (lines ended by ``\\n``).
+        """Items of the whole normalised text; each ``line`` counts the lines of ``text`` from 1.
+
+        Lines end by ``\\n``, the last one only if the file ended it: what has no end may be cut.
 
         Raises:
             ParseError: the document is broken; nothing of it is stored.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -29,7 +29,7 @@ from llmstats.parsing import (
     Place,
     State,
 )
-from llmstats.records import Issue, Item, Points, Run
+from llmstats.records import Issue, Item, Measurement, Points, Request, Run
 from llmstats.shapes import CHUNK, Engine, Scan
 from llmstats.identity import BlockHasher, same_beginning
 from llmstats.sources import Found, Reader, compression_of
@@ -172,12 +172,13 @@ class Reading:
             self.take(Issue("broken JSON object", line, text[:500]) for line, text in broken)
         self.counts["matched"] += matched
 
-    def document(self, text: str) -> None:
-        """Let the parser read a whole text; its records are the lines that its items cite."""
+    def document(self, raw: bytes) -> None:
+        """Let the parser read a whole file."""
         assert isinstance(self.parser, DocumentParser)
-        cited: set[int] = set()
-        self.take(_citing(self.parser.parse(self.place, text), cited))
-        self.counts["matched"] += len(cited)
+        stretch = self.feed(raw, final=True)
+        items, matched = document_items(self.parser, self.place, raw, stretch)
+        self.take(items)
+        self.counts["matched"] += matched
 
     def take(self, items: Iterable[Item]) -> None:
         for item in items:
@@ -216,13 +217,28 @@ class Reading:
         return part
 
 
-def _citing(items: Iterator[Item], cited: set[int]) -> Iterator[Item]:
+def document_items(
+    parser: DocumentParser, place: Place, raw: bytes, stretch: Stretch | None
+) -> tuple[list[Item], int]:
+    """Items of a whole document at their physical lines, and how many lines values stand on: its records.
+
+    The text ends without a newline where the file does, so that a parser can tell a line that may be cut.
+    """
+    if stretch is None:
+        return list(parser.parse(place, "")), 0
+    text = stretch.data.decode("utf-8", "backslashreplace")
+    if not raw.rstrip(b"\0").endswith((b"\n", b"\r")):
+        text = text.removesuffix("\n")
+    items, lines = list(parser.parse(place, text)), set()
     for item in items:
         if isinstance(item, Points):
-            cited.update(item.lines.tolist())
-        elif not isinstance(item, Run) and item.line is not None and not isinstance(item, Issue):
-            cited.add(item.line)
-        yield item
+            item.lines = stretch.numbers[item.lines - 1]
+            lines.update(item.lines.tolist())
+        elif not isinstance(item, Run) and item.line is not None:
+            item.line = int(stretch.numbers[item.line - 1])
+            if isinstance(item, (Measurement, Request)):
+                lines.add(item.line)
+    return items, len(lines)
 
 
 # --------------------------------------------------------------------------- the worker
@@ -289,7 +305,7 @@ class Worker:
             return
         started.hasher.update(raw)
         if isinstance(started.parser, DocumentParser):
-            started.document(_whole(started, raw))
+            started.document(raw)
         else:
             stretch = started.feed(raw, final=not growing)
             if stretch is not None and isinstance(started.parser, LineParser):
@@ -345,7 +361,7 @@ class Worker:
         elif isinstance(started.parser, DocumentParser):
             raw += _rest(reader, started.parser.max_bytes - len(raw))
             started.hasher.update(raw)
-            started.document(_whole(started, raw))
+            started.document(raw)
             yield started.part(complete=True)
         else:
             yield from self._pump(started, reader, raw)
@@ -408,11 +424,6 @@ def _start(job: Job, raw: bytes) -> Reading | Part:
     if verdict.parser is None:
         return outcome(job, "unrecognised", "no format recognises it")
     return Reading(job, verdict.parser, verdict.reason, BlockHasher())
-
-
-def _whole(reading: Reading, raw: bytes) -> str:
-    stretch = reading.feed(raw, final=True)
-    return stretch.data.decode("utf-8", "backslashreplace") if stretch else ""
 
 
 def _rest(reader: Reader, limit: int) -> bytes:

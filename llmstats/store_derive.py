@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmstats.records import NO_TIME, Run
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 #: Fields taken from the first source that has them.
 _SINGLE = ("kind", "framework", "model", "dataset", "vendor", "device", "device_count", "node_count", "precision",
-           "parallelism", "status", "resumed_from")  # fmt: skip
+           "parallelism", "status", "resumed_from", "experiment")  # fmt: skip
+_single = attrgetter(*_SINGLE)
 #: Columns of ``runs`` that a label may fill, with the type of the value.
 _FILLABLE: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(("kind", "framework", "model", "dataset", "vendor", "device", "precision", "parallelism"), str),
@@ -46,8 +48,7 @@ class _Said(NamedTuple):
     @property
     def weight(self) -> int:
         """How many facts the source has: of two names of one run the better informed source gives the name."""
-        single = sum(getattr(self.run, name) is not None for name in _SINGLE)
-        return single + len(self.run.environment) + len(self.run.config)
+        return sum(v is not None for v in _single(self.run)) + len(self.run.environment) + len(self.run.config)
 
 
 @dataclass(slots=True)
@@ -94,13 +95,13 @@ def _groups(con: DuckDBPyConnection) -> tuple[set[str], set[str]]:
 
 def _said(con: DuckDBPyConnection) -> dict[int, list[_Said]]:
     rows = con.execute(
-        "SELECT f.run_key, f.facts, f.source_key, s.labels FROM run_facts f "
+        "SELECT f.run_key, f.facts, f.root, f.source_key, s.labels FROM run_facts f "
         "JOIN source_rows s ON s.source_key = f.source_key WHERE f.run_key IN (SELECT key FROM touched) "
         "ORDER BY f.format NULLS LAST, s.path, f.name"
     ).fetchall()
     said: dict[int, list[_Said]] = defaultdict(list)
-    for run_key, facts, source_key, labels in rows:
-        said[run_key].append(_Said(stored_run(facts), source_key, json.loads(labels) if labels else {}))
+    for run_key, facts, root, source_key, labels in rows:
+        said[run_key].append(_Said(stored_run(facts, root), source_key, json.loads(labels) if labels else {}))
     return said
 
 
@@ -108,9 +109,8 @@ def _merge(run_key: int, said: Sequence[_Said]) -> _Merged:
     runs = [s.run for s in said]
     called = min(said, key=lambda s: (-s.weight, s.run.name, s.run.root)).run
     row: dict[str, Any] = {"run_key": run_key, "name": called.name, "root": called.root, "run_id": called.name}
-    for name in _SINGLE:
-        row[name] = _first(getattr(run, name) for run in runs)
-    row["experiment"] = _first(run.experiment for run in runs)
+    for values in map(_single, reversed(runs)):
+        row |= {name: v for name, v in zip(_SINGLE, values, strict=True) if v is not None or name not in row}
     row["started_at"] = min(_times(run.started_at for run in runs), default=None)
     row["ended_at"] = max(_times(run.ended_at for run in runs), default=None)
     row["environment"] = _united(run.environment for run in runs)
@@ -119,10 +119,6 @@ def _merge(run_key: int, said: Sequence[_Said]) -> _Merged:
     _label(merged, said)
     row["base_experiment"], row["work_dir"] = row.pop("experiment"), up(called.root)
     return merged
-
-
-def _first(values: Iterable[Any]) -> Any:
-    return next((v for v in values if v is not None), None)
 
 
 def _times(values: Iterable[int | None]) -> list[int]:

@@ -35,7 +35,7 @@ def _arrow_type(column: str) -> pa.DataType:
 
 def clean(text: str) -> str:
     """Text that can be stored: bytes of a file name or a log that are not UTF-8 become ``\\xff`` escapes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _array(column: str, values: Sequence[Any]) -> pa.Array:

@@ -11,7 +11,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from llmstats.records import Issue, Run
 from llmstats.store_rows import clean, insert, keys_table, next_key, to_json
@@ -27,6 +28,7 @@ _COLUMNS = ("fact_key", "source_key", "run_key", "name", "root", "fingerprint", 
 #: Tables whose rows carry the key of a run beside that of the fact.
 _KEYED = ("series_rows", "blocks", "measurement_rows", "request_rows", "event_rows")
 _RUN_FIELDS = tuple(f.name for f in fields(Run))
+_run_values = attrgetter(*_RUN_FIELDS)
 
 
 @dataclass(slots=True)
@@ -43,8 +45,8 @@ class Fact:
     facts: str
     changed: bool = False
 
-    def row(self) -> list[Any]:
-        return [getattr(self, name) for name in _COLUMNS]
+
+_row = attrgetter(*_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -155,7 +157,7 @@ def _mentioned(items: Iterable[StoreItem]) -> Iterator[str]:
 
 def _facts(run: Run) -> str:
     """All that was said, as JSON; fields that were not said are left out."""
-    said = ((name, getattr(run, name)) for name in _RUN_FIELDS)
+    said = zip(_RUN_FIELDS, _run_values(run), strict=True)
     return to_json({name: value for name, value in said if value is not None and value != {}})
 
 
@@ -164,7 +166,7 @@ def _write(con: DuckDBPyConnection, facts: Sequence[Fact]) -> None:
         return
     keys_table(con, "changed_facts", [f.fact_key for f in facts])
     con.execute("DELETE FROM run_facts WHERE fact_key IN (SELECT key FROM changed_facts)")
-    insert(con, "run_facts", _COLUMNS, [f.row() for f in facts])
+    insert(con, "run_facts", _COLUMNS, [_row(f) for f in facts])
 
 
 # --------------------------------------------------------------------------- facts to runs
@@ -289,6 +291,7 @@ def _mark_changed(con: DuckDBPyConnection, facts: Sequence[int]) -> None:
     )
 
 
-def stored_run(facts: str) -> Run:
-    """A `Run` as it was stored in ``run_facts.facts``."""
-    return Run(**{k: v for k, v in json.loads(facts).items() if k in _RUN_FIELDS})
+def stored_run(facts: str, root: str) -> Run:
+    """A `Run` as it was stored in ``run_facts.facts``; its file may lie at another root by now."""
+    said = {k: v for k, v in json.loads(facts).items() if k in _RUN_FIELDS}
+    return Run(**{**said, "root": root})

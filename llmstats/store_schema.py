@@ -56,12 +56,13 @@ def create(path: str) -> None:
     draft = os.path.join(directory, f".{name}.{os.getpid()}.new")
     with suppress(FileNotFoundError):
         os.unlink(draft)  # left by a process of the same number that was killed
-    with closing(attach(draft, read_only=False)) as con:
-        bring_up(con, path)
     try:
+        with closing(attach(draft, read_only=False)) as con:
+            bring_up(con, path)
         _publish(draft, path)
     finally:
-        os.unlink(draft)
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
 
 
 def _publish(draft: str, path: str) -> None:

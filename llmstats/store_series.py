@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -46,11 +47,9 @@ class Series:
         return (self.fact_key, self.rank, self.device_index, self.phase, self.metric, self.raw_name, self.unit,
                 self.definition)  # fmt: skip
 
-    def row(self) -> list[Any]:
-        return [getattr(self, name) for name in _COLUMNS]
-
 
 _COLUMNS = tuple(f.name for f in fields(Series))
+_row = attrgetter(*_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -150,7 +149,7 @@ class SeriesTable:
         if old:
             keys_table(self._con, "used_series", old)
             self._con.execute("DELETE FROM series_rows WHERE series_key IN (SELECT key FROM used_series)")
-        insert(self._con, "series_rows", _COLUMNS, [s.row() for s in self._used.values()])
+        insert(self._con, "series_rows", _COLUMNS, [_row(s) for s in self._used.values()])
         for series in self._refined:
             if series.series_key in self._stored and series.min_step is not None:
                 row = [series.run_key, series.phase, series.min_step, series.max_step]

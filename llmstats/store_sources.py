@@ -163,6 +163,15 @@ def _plain(column: str, value: Any) -> Any:
     return str(value) if column in ("inode", "device") and value is not None else value
 
 
+def note_moves(con: DuckDBPyConnection, sources: Iterable[Source]) -> None:
+    """Remember the steps of moved sources: of two equally good files the first path shows its values."""
+    keys_table(con, "moved", [s.key for s in sources if s.moved_from])
+    con.execute(
+        "INSERT INTO changed SELECT run_key, phase, min(min_step), max(max_step) FROM blocks "
+        "WHERE source_key IN (SELECT key FROM moved) GROUP BY ALL"
+    )
+
+
 def drop_rows(con: DuckDBPyConnection, source_keys: Iterable[int]) -> None:
     """Remove everything that was read from these sources, and remember which steps that touches."""
     keys = sorted(source_keys)

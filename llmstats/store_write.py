@@ -16,6 +16,7 @@ from llmstats.store_sources import (
     drop_rows,
     drop_sources,
     matching_paths,
+    note_moves,
     with_copies,
     write_containers,
 )
@@ -39,6 +40,7 @@ def commit(con: DuckDBPyConnection, deltas: Sequence[Delta], containers: Sequenc
     sources.write()
     write_containers(con, containers)
     runs = resolve(con, changing, before)
+    note_moves(con, taken)
     write_items(con, changing, runs, outcome)
     outcome.run_ids = derive(con, runs.touched)
     merge.merge(con)

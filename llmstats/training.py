@@ -1,6 +1,8 @@
-"""What all step logs share: runs appended in one file, steps of validation lines, columns of a frame as points.
+"""What all step logs share: runs appended in one file, steps of validation lines, columns of a frame as
+points.
 
-A parser of a training log reads lines into frames whose service columns begin with ``@`` (``@clock``, ``@step``,
+A parser of a training log reads lines into frames whose service columns begin with ``@`` (``@clock``,
+``@step``,
 ``@epoch``, ``@rank``); every other column is a metric under its raw name.  `StepLog` does the rest.
 """
 
@@ -55,7 +57,7 @@ class Train:
     steps: Ints
     ranks: Ints
     runs: Ints  #: index of the run that each record belongs to
-    marks: Ints  #: lines at which the newest run or its last step changes: the records and the edges, shape (m,)
+    marks: Ints  #: lines at which the newest run or its last step changes (records, edges), shape (m,)
     mark_runs: Ints  #: newest run from that line on, shape (m,)
     mark_steps: Ints  #: last step of that run, over all ranks; -1 if it has none yet
 
@@ -63,20 +65,25 @@ class Train:
 class StepLog:
     """Tells the runs of one file apart and gives validation its step; its memory lives in the parser's state.
 
-    A train step that goes back (per rank) begins the next run; so does an explicit `breaks` (a new header) after
-    records were seen.  Between the two halves of a Git conflict steps may go back: both sides tell of one run.
-    Everything depends on earlier lines only, so it does not matter where a file is cut into stretches.
+    A train step that goes back (per rank) begins the next run; so does an explicit `breaks` (a new header)
+    after records were seen.  Between the two halves of a Git conflict steps may go back: both sides tell of
+    one run. Everything depends on earlier lines only, so it does not matter where a file is cut into
+    stretches.
     """
 
     def __init__(self, state: State) -> None:
-        self._memory: dict[str, Any] = state.setdefault("steps", {"run": 0, "step": -1, "last": {}, "conflict": False})
+        self._memory: dict[str, Any] = state.setdefault(
+            "steps", {"run": 0, "step": -1, "last": {}, "conflict": False}
+        )
 
     @property
     def run(self) -> int:
         """Index of the newest run, from 0."""
         return int(self._memory["run"])
 
-    def read(self, frames: Iterable[Frame], breaks: Iterable[int] = (), markers: Iterable[tuple[int, str]] = ()) -> Train:
+    def read(
+        self, frames: Iterable[Frame], breaks: Iterable[int] = (), markers: Iterable[tuple[int, str]] = ()
+    ) -> Train:
         """Sort train records into runs.
 
         Args:
@@ -97,7 +104,9 @@ class StepLog:
             begin = end
             if what and self._edge(what):
                 marks.append((np.array([line]), np.array([self.run]), np.array([-1])))
-        return Train(lines, steps, ranks, runs, *(np.concatenate(column) for column in zip(*marks, strict=True)))
+        return Train(
+            lines, steps, ranks, runs, *(np.concatenate(column) for column in zip(*marks, strict=True))
+        )
 
     def _edge(self, what: str) -> bool:
         """Take a break or a marker; whether steps are counted afresh from here."""
@@ -214,7 +223,8 @@ def points(
             phase=phase,
             lines=frame.lines[rows],
             values={
-                k: Column(frame.columns[k][rows], frame.precision.get(k, FULL), frame.units.get(k, "")) for k in metrics
+                k: Column(frame.columns[k][rows], frame.precision.get(k, FULL), frame.units.get(k, ""))
+                for k in metrics
             },
             steps=None if stepless else steps[rows],
             epochs=epochs,
@@ -324,7 +334,8 @@ def frames_of(objects: Objects, service: dict[str, str], phase_of: Any) -> list[
     return frames
 
 
-# --------------------------------------------------------------------------- facts of runs between two stretches
+# --------------------------------------------------------------------------- facts of runs between two
+# stretches
 
 
 class Runs:

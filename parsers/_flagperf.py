@@ -70,15 +70,15 @@ class Case:
         self._fact(key, raw)
         meaning = self._meaning(key)
         if meaning is not None:
-            self.value(meaning, key, raw, line)
+            self.value(meaning, key, raw, line, rounded=key != "flops")
 
     def rate(self, key: str, raw: str, unit: str, line: int) -> None:
         """A ``Perf`` line; ``tps`` says that tokens are counted."""
         self.value(self._rate(key, tokens=unit == "tps"), key, raw, line)
 
-    def value(self, meaning: Meaning, raw_name: str, raw: str, line: int) -> None:
+    def value(self, meaning: Meaning, raw_name: str, raw: str, line: int, *, rounded: bool = False) -> None:
         """Keep a value; the result's rounded copy does not replace the full one of an earlier line."""
-        number, precision = _number(raw)
+        number, precision = _number(raw, rounded=rounded)
         key = (meaning.metric, meaning.subject)
         known = self.found.get(key)
         if known is not None and known.value is not None and (number is None or precision != FULL):
@@ -146,30 +146,29 @@ _FIXED = {
 }
 
 
-def _number(raw: str) -> tuple[float | None, str]:
+def _number(raw: str, *, rounded: bool) -> tuple[float | None, str]:
     """Number and precision of a printed value: a number, a percentage, a tensor, or a list whose mean counts.
 
-    The program rounds to three decimals before it writes the result; more than that is the full value.
+    ``rounded``: the program rounds to three decimals; more than that is the full value of an older version.
     """
     text = raw.strip().removesuffix("%")
     value = read_literal(text)
-    values = value if isinstance(value, list) else [value]
     try:
-        numbers = [float(v) for v in values]
+        numbers = [float(v) for v in (value if isinstance(value, list) else [value])]
     except (TypeError, ValueError):
         return None, FULL
     if not numbers:
         return None, FULL
     decimals = max((len(d) for d in re.findall(r"\.(\d+)", text)), default=0)
-    rounded = "tensor" in text or (0 < decimals <= 3 and "e" not in text and not isinstance(value, list))
-    return sum(numbers) / len(numbers), str(decimals) if rounded else FULL
+    short = "tensor" in text or (rounded and decimals <= 3)
+    return sum(numbers) / len(numbers), str(decimals) if short else FULL
 
 
 # --------------------------------------------------------------------------- runs
 
 
 def new_case(name: str, root: str, case: str) -> Case:
-    """A case called ``resnet50:pytorch_1.13`` (further parts are hardware, nodes, processes, repeats)."""
+    """A case called ``resnet50:pytorch_1.13``; further parts are hardware, nodes, processes, repeats."""
     run = Run(name, root, kind="inference")
     model, _, image = case.partition(":")
     image = image.partition(":")[0]
@@ -196,7 +195,7 @@ def case_of_host(place: Place, case: str) -> Case:
 
 
 def learn_module(run: Run, where: str) -> None:
-    """Model and framework of ``benchmarks.resnet50.pytorch.forward:cal_perf:10`` where the path does not say."""
+    """Model and framework of ``benchmarks.resnet50.pytorch.forward:…`` where the path does not say them."""
     parts: list[Any] = where.split(".")
     if run.model is None and len(parts) > 2 and parts[0] == "benchmarks":
         run.model, run.framework = parts[1], parts[2]

@@ -15,8 +15,8 @@ _BARE = re.compile(r"(?<![\w'\"])(-?)(nan|inf)(?![\w'\"])")
 def read_repr(text: str) -> dict[str, Any] | None:
     """A printed dict of numbers, texts and lists; None where it is cut or something else.
 
-    ``np.float64(0.5)`` and ``tensor(0.5, device='cuda:0')`` are numbers; ``nan`` and ``inf`` come back as text,
-    which ``float`` understands.
+    ``np.float64(0.5)`` and ``tensor(0.5, device='cuda:0')`` are numbers; ``nan`` and ``inf`` come back as
+    text, which ``float`` understands.
     """
     value = read_literal(text)
     return value if isinstance(value, dict) else None

@@ -43,8 +43,8 @@ def hierarchical(raw: str, phase: str) -> Name:
 def identity(place: Place, up: int) -> tuple[str, str, str | None]:
     """Name, root and experiment of the run whose directory is ``up`` levels above the file.
 
-    mmengine keeps a run in ``{work_dir}/{timestamp}/``; a log that lies elsewhere is a run of its own, called after
-    its directory and file (without the rank that a file of each rank has in its name).
+    mmengine keeps a run in ``{work_dir}/{timestamp}/``; a log that lies elsewhere is a run of its own, called
+    after its directory and file (without the rank that a file of each rank has in its name).
     """
     stamp, work_dir = place.parent(up), place.parent(up + 1)
     if TIMESTAMP.fullmatch(stamp):
@@ -71,8 +71,8 @@ def first_records(
 ) -> dict[int, str]:
     """Fingerprints of runs by their first ``wanted`` train records, once that many are there.
 
-    A text log and a JSON file of one run hold the same values; ``text_of`` writes one record's in the digits of the
-    coarser file.  Durations to a tenth of a millisecond, or several of them, hardly come twice.
+    A text log and a JSON file of one run hold the same values; ``text_of`` writes one record's in the digits
+    of the coarser file.  Durations to a tenth of a millisecond, or several of them, hardly come twice.
     """
     kept: dict[str, list[str]] = state.setdefault("first", {})
     found: list[tuple[int, int, str]] = []
@@ -90,7 +90,9 @@ def first_records(
 
 def printed(frame: Frame, row: int) -> str:
     """Step, times and loss of a train record in the digits that mmengine's text log prints."""
-    return f"{whole(frame.columns['@step'])[row]}:{spoken(frame, row, {'time': 4, 'data_time': 4, 'loss': 4})}"
+    return (
+        f"{whole(frame.columns['@step'])[row]}:{spoken(frame, row, {'time': 4, 'data_time': 4, 'loss': 4})}"
+    )
 
 
 def spoken(frame: Frame, row: int, digits: dict[str, int]) -> str:
@@ -203,7 +205,8 @@ _EVENTS = (
     (
         "checkpoint",
         re.compile(
-            r"Saving checkpoint at (?:(?P<iter>\d+) iterations|\d+ epochs)|The best checkpoint with|is saved to "
+            r"Saving checkpoint at (?:(?P<iter>\d+) iterations|\d+ epochs)|The best checkpoint with|is saved
+            to "
         ),
     ),
     ("resume", re.compile(r"resumed epoch:? ?(?P<epoch>\d+), iter:? ?(?P<iter>\d+)")),

@@ -1,7 +1,8 @@
 """FlagPerf inference: logs of the container (``container.out.log``, ``stdout_err.out.log``) and of the host.
 
 Source: ``inference/run_inference.py``, ``inference/run.py``, ``inference/benchmarks/*/pytorch/forward.py`` of
-FlagOpen/FlagPerf.  The container's two logs hold the same lines; the host's log repeats the result and adds memory.
+FlagOpen/FlagPerf.  The container's two logs hold the same lines; the host's log repeats the result and adds
+memory.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from llmstats.parsing import DocumentParser, Head, Place
+from llmstats.parsing import HEAD_BYTES, DocumentParser, Head, Place
 from llmstats.records import Issue, Item
 from llmstats.training import microseconds
 
@@ -23,8 +24,10 @@ _LINE = re.compile(
     r" \| (?P<level>[A-Za-z][A-Za-z ]*?) *\| (?P<where>\S+) -(?: (?P<message>.*))?"
     r"|[+-]\d{4} - (?P<level2>[A-Za-z][A-Za-z ]*?) - (?P<message2>.*))$"
 )
-_MARK = re.compile(rf"^.{{0,80}}?{_CLOCK} \| (?P<level>(?:Init|Vendor Inference) Begin|Finish Info) *\|", re.M)
-_WELCOME = "Welcome to FlagPerf Inference!"
+_MARK = re.compile(
+    rf"^.{{0,80}}?{_CLOCK} \| (?P<level>(?:Init|Vendor Inference) Begin|Finish Info) *\|", re.M
+)
+_WELCOME = re.compile(rf"{_CLOCK}\S* (?:\||-) Welcome\b.*Welcome to FlagPerf Inference!")
 _CONTAINER = re.compile(rf"^{_CLOCK} \| [A-Z]+ +\| (?:tools|benchmarks|inference_engine)\.\S+ - ", re.M)
 
 _PERF = re.compile(
@@ -36,7 +39,9 @@ _TIMES = {"Init End": "init_time", "Export End": "export_time", "Vendor Compile 
 _BATCH_SIZE = re.compile(r"Set batch_size to (\d+)$")
 
 _TESTCASE = re.compile(r"=+ Testcase: (?P<a>\S+) =+$|-== Testcase (?P<b>\S+) starts ==-$")
-_CASE_DIR = re.compile(r"Check task log in real time from container: \S*/(?P<host>[^/]+)/container\.out\.log$")
+_CASE_DIR = re.compile(
+    r"Check task log in real time from container: \S*/(?P<host>[^/]+)/container\.out\.log$"
+)
 _RESULT = re.compile(r"(?P<key>\*?[\w()]+) +: (?P<value>\S.*?|) *$")
 _RESULT_KEYS = {
     "vendor", "compiler", "precision", "batchsize", "byte_per_batch", "flops", "e2e_time(second)",
@@ -59,22 +64,20 @@ class FlagPerfInferenceLog(DocumentParser):
     def detect(self, head: Head) -> str | None:
         if head.place.matches("*.md", "*.rst"):
             return None
-        if _WELCOME in head.text and _LINE.search(head.lines[0]):
-            return f"'{_WELCOME}'"
+        if _WELCOME.search(head.text):
+            return "'Welcome to FlagPerf Inference!'"
         if match := _MARK.search(head.text):
             return f"event '{match['level']}' of run_inference.py"
-        if head.place.matches("container.out.log", "stdout_err.out.log"):
-            if _CONTAINER.search(head.text) or "run_inference.py" in head.text:
-                return f"named {head.place.name}, with lines of run_inference.py"
+        ours = _CONTAINER.search(head.text) or "run_inference.py" in head.text
+        if ours and head.place.matches("container.out.log", "stdout_err.out.log"):
+            return f"named {head.place.name}, with lines of run_inference.py"
         return None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         lines = text.split("\n")
         lines.pop()  # behind the last newline: nothing, or half a line
-        if any(_WELCOME in line for line in lines[:50]):
-            yield from _host(place, lines)
-        else:
-            yield from _container(place, lines)
+        read = _host if _WELCOME.search(text, 0, HEAD_BYTES) else _container
+        yield from read(place, lines)
 
 
 # --------------------------------------------------------------------------- the container's logs
@@ -88,7 +91,11 @@ def _container(place: Place, lines: list[str]) -> Iterator[Item]:
         if not match:
             traceback = _bare_line(case, text, number, traceback=traceback)
             continue
-        time, level, message = microseconds(match["clock"]), match["level"] or match["level2"], _message(match)
+        time, level, message = (
+            microseconds(match["clock"]),
+            match["level"] or match["level2"],
+            _message(match),
+        )
         case.seen_at(time)
         learn_module(case.run, match["where"] or "")
         if level in ("Model Forward Begin", "Vendor Inference Begin"):
@@ -159,7 +166,7 @@ def _bare_line(case: Case, text: str, line: int, *, traceback: bool) -> bool:
 
 
 def _host(place: Place, lines: list[str]) -> Iterator[Item]:
-    """Cases run one after the other; each is named when it starts, and its result follows when it has ended."""
+    """Cases run one after the other; each is named when it starts, with its result after its end."""
     cases: dict[str, Case] = {}
     case: Case | None = None
     vendor = None
@@ -167,7 +174,11 @@ def _host(place: Place, lines: list[str]) -> Iterator[Item]:
         match = _LINE.search(text)
         if not match:
             continue
-        time, level, message = microseconds(match["clock"]), match["level"] or match["level2"], _message(match).rstrip()
+        time, level, message = (
+            microseconds(match["clock"]),
+            match["level"] or match["level2"],
+            _message(match).rstrip(),
+        )
         if begin := _TESTCASE.match(message):
             name = begin["a"] or begin["b"]
             case = cases.setdefault(name, case_of_host(place, name))

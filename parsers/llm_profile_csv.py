@@ -10,6 +10,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from llmstats.errors import ParseError
 from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Issue, Item
 from llmstats.training import run_name
@@ -46,8 +47,7 @@ class LLMProfileTable(DocumentParser):
         return f"header '{_HEADER},…'" if head.text.startswith(_HEADER) else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
-        reader = csv.DictReader(io.StringIO(text))
-        rows = [(reader.line_num, row) for row in reader]
+        rows = _rows(text)
         unended = text.count("\n") + 1
         clients = {row["clients"] for line, row in rows if line != unended}
         named = not (place.name in _FIRST_VERSION and len(clients) <= 1)
@@ -61,6 +61,17 @@ class LLMProfileTable(DocumentParser):
                 yield cell.run("llm_profile")
             elif line != unended:
                 yield cell
+
+
+def _rows(text: str) -> list[tuple[int, dict[str, str | None]]]:
+    """Rows with the lines that they end on."""
+    if not text.startswith(_HEADER):
+        raise ParseError(f"the header is not '{_HEADER},…'")
+    reader = csv.DictReader(io.StringIO(text))
+    try:
+        return [(reader.line_num, dict(row)) for row in reader]
+    except csv.Error as why:
+        raise ParseError(f"line {reader.line_num}: {why}") from None
 
 
 def _cell(place: Place, row: Mapping[str, str | None], line: int, *, named: bool, half: bool) -> Cell | Issue:

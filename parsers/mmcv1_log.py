@@ -64,7 +64,11 @@ class MmcvLog(OpenMMLabLog):
             return Note(CONFLICT if is_conflict_marker(text) else "text")
         header = _HEADER.match(text, prefix.end())
         if not header:
-            return Suspect("iteration header not understood") if _LOOKS_LIKE_DATA.match(text, prefix.end()) else Note("log")
+            return (
+                Suspect("iteration header not understood")
+                if _LOOKS_LIKE_DATA.match(text, prefix.end())
+                else Note("log")
+            )
         metrics = pairs(text, header.end())
         fields = [
             *prefix_fields(text, prefix.start()),

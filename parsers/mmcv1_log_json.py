@@ -2,15 +2,17 @@
 
 Source: ``mmcv/runner/hooks/logger/text.py`` ``_dump_log`` at v1.0.0 to v1.7.2.
 
-``iter`` counts within the epoch and the length of an epoch is not written down, but the text log beside has global
-steps.  So the length is learnt where the file proves it, and the whole file must be known for that:
+``iter`` counts within the epoch and the length of an epoch is not written down, but the text log beside has
+global steps.  So the length is learnt where the file proves it, and the whole file must be known for that:
 
-- an epoch whose last record is no multiple of the logging interval ended there (``ignore_last=False``), and so did
-  every complete epoch where the interval is 1;
-- until mmcv 1.3.5 the ``iter`` of a validation is the iteration that it followed, so it is the length if it lies less
-  than an interval behind the last train record.  (Since then it is the length of the validation set.)
+- an epoch whose last record is no multiple of the logging interval ended there (``ignore_last=False``), and
+  so did every complete epoch where the interval is 1;
+- until mmcv 1.3.5 the ``iter`` of a validation is the iteration that it followed, so it is the length if it
+  lies less than an interval behind the last train record.  (Since then it is the length of the validation
+  set.)
 
-Where neither holds, iterations from the second epoch on keep their epoch and a column ``iter``, and have no step.
+Where neither holds, iterations from the second epoch on keep their epoch and a column ``iter``, and have no
+step.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from ._samples_mmcv1 import JSON_SAMPLES
 _LONG = 10**7
 #: Facts may be longer than detection sees; their names come early.
 _HEAD_OF_META = 4096
-_UNKNOWN = "length of an epoch not known: records from the second epoch on have no step (the text log has them)"
+_UNKNOWN = "length of an epoch not known: no steps from the second epoch on (the text log has them)"
 _META = ('"env_info"', '"exp_name"', '"config"', '"mmcv_version"')
 
 
@@ -63,7 +65,8 @@ class MmcvLogJson(DocumentParser):
             row = _object(line)
             if row and row.get("mode") in ("train", "val") and {"epoch", "iter"} <= row.keys():
                 return 'JSON lines with "mode", "epoch" and "iter"'
-        if head.place.matches("*.log.json") and lines and any(key in lines[0][:_HEAD_OF_META] for key in _META):
+        begins = lines[0][:_HEAD_OF_META] if lines else ""
+        if head.place.matches("*.log.json") and any(key in begins for key in _META):
             return "*.log.json that begins with facts of a run"
         return None
 
@@ -90,9 +93,9 @@ class MmcvLogJson(DocumentParser):
             yield from points(frame, frame.kind, state["name"], index, at, None)
         if length == _LONG and (unknown := [line for line, row in file.records if row["epoch"] > 1]):
             yield Issue(_UNKNOWN, unknown[0], suspect=False)
-        for index, found in first_records(state, train_frames, train, PRINTS, printed).items():
-            runs[index].fingerprint = f"mmcv1:{found}"
-        yield from (runs[index] for index in range(steps.run + 1))
+        for number, found in first_records(state, train_frames, train, PRINTS, printed).items():
+            runs[number].fingerprint = f"mmcv1:{found}"
+        yield from (runs[number] for number in range(steps.run + 1))
 
 
 # --------------------------------------------------------------------------- lines
@@ -199,7 +202,9 @@ def _by_iteration(config: str, file: _File) -> bool | None:
     if _BY_EPOCH.search(config):
         return False
     rows = [(row["epoch"], row["iter"]) for _, row in file.records if row["mode"] == "train"]
-    turns = [after[1] > before[1] for before, after in zip(rows, rows[1:], strict=False) if after[0] > before[0]]
+    turns = [
+        after[1] > before[1] for before, after in zip(rows, rows[1:], strict=False) if after[0] > before[0]
+    ]
     if turns:
         return all(turns)
     return False if all(epoch == 1 for epoch, _ in rows) else None

@@ -28,7 +28,9 @@ from ._mmengine import NAMES, TIMESTAMP, first_records, hierarchical, identity, 
 from ._mmtext import OpenMMLabLog
 from ._samples_mmengine import LOG_SAMPLES
 
-_PREFIX = re.compile(r"(?P<clock>(?P<year>\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - (?P<logger>[\w.\-]+) - (?P<level>[A-Z]+) - ")
+_PREFIX = re.compile(
+    r"(?P<clock>(?P<year>\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - (?P<logger>[\w.\-]+) - (?P<level>[A-Z]+) - "
+)
 _HEADER = re.compile(
     r"(?P<by>Epoch|Iter)\((?P<phase>train|val|test)\)\s*(?:\[\s*(?P<epoch>\d+)\])?\s*\[\s*(?P<i>\d+)/\s*(?P<n>\d+)\]"
 )
@@ -64,7 +66,12 @@ class MMEngineLog(OpenMMLabLog):
 
     def start(self, place: Place) -> State:
         name, root, experiment = identity(place, up=1)
-        return {"name": name, "root": root, "experiment": experiment, "known": bool(TIMESTAMP.fullmatch(place.parent()))}
+        return {
+            "name": name,
+            "root": root,
+            "experiment": experiment,
+            "known": bool(TIMESTAMP.fullmatch(place.parent())),
+        }
 
     def plan(self, text: str) -> Plan:
         prefix = _PREFIX.search(text)
@@ -72,7 +79,11 @@ class MMEngineLog(OpenMMLabLog):
             return Note(CONFLICT if is_conflict_marker(text) else "tail" if _TAIL.match(text) else "text")
         header = _HEADER.match(text, prefix.end())
         if not header:
-            return Suspect("iteration header not understood") if _LOOKS_LIKE_DATA.match(text, prefix.end()) else Note("log")
+            return (
+                Suspect("iteration header not understood")
+                if _LOOKS_LIKE_DATA.match(text, prefix.end())
+                else Note("log")
+            )
         clock = "@clock" if prefix["year"] else "@yearless"
         fields = [
             *prefix_fields(text, prefix.start()),
@@ -132,5 +143,7 @@ def _tail(run: str, phase: str, line: int, step: Ints, text: str) -> Points:
     for f in pairs(text):
         if f.kind == "number":
             number = text[f.start : f.end]
-            values[f.name] = Column(np.array([float(number.replace(",", ""))]), str(len(number.partition(".")[2])), f.unit)
+            values[f.name] = Column(
+                np.array([float(number.replace(",", ""))]), str(len(number.partition(".")[2])), f.unit
+            )
     return Points(run, phase, np.array([line]), values, step if step[0] >= 0 else None)

@@ -1,10 +1,12 @@
-"""mmengine's JSON lines: ``vis_data/scalars.json`` and ``vis_data/{timestamp}.json``, full precision, no clock.
+"""mmengine's JSON lines: ``vis_data/scalars.json`` and ``vis_data/{timestamp}.json``, full precision, no
+clock.
 
 Source: ``mmengine/visualization/vis_backend.py`` ``LocalVisBackend``, ``mmengine/hooks/logger_hook.py``.
 
-Nothing in a record says what it is.  Train records carry ``lr``, ``epoch``, ``iter`` or ``memory`` and their ``step``
-is the iteration.  Validation records carry none of these; their ``step`` is the epoch, or the iteration, or 0.  They
-get the step of the last train record, as in the text log, so that both files speak of the same points.
+Nothing in a record says what it is.  Train records carry ``lr``, ``epoch``, ``iter`` or ``memory`` and their
+``step`` is the iteration.  Validation records carry none of these; their ``step`` is the epoch, or the
+iteration, or 0.  They get the step of the last train record, as in the text log, so that both files speak of
+the same points.
 """
 
 from __future__ import annotations
@@ -75,9 +77,9 @@ class MMEngineScalars(JsonLinesParser):
                 runs[int(index[-1])].framework = "xtuner"
             yield from points(frame, frame.kind.removesuffix(_SCALAR), state["name"], index, at, None)
         if not state["known"]:
-            for index, text in first_records(state, train_frames, train, 1, printed).items():
-                runs[index].fingerprint = f"mmengine:{text}"
-        yield from (runs[index] for index in range(steps.run + 1))
+            for number, text in first_records(state, train_frames, train, 1, printed).items():
+                runs[number].fingerprint = f"mmengine:{text}"
+        yield from (runs[number] for number in range(steps.run + 1))
         runs.save()
 
 

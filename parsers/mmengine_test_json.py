@@ -32,9 +32,11 @@ class MMEngineTestJson(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         place = head.place
-        named = place.name.endswith(".json") and TIMESTAMP.fullmatch(place.stem) and place.parent() == place.stem
+        named = (
+            place.name.endswith(".json") and TIMESTAMP.fullmatch(place.stem) and place.parent() == place.stem
+        )
         first = head.text.lstrip().split("\n", 1)[0]
-        if named and first.startswith("{") and not _STEP.search(first) and '"mode":' not in first:
+        if named and first.startswith('{"') and not _STEP.search(first) and '"mode":' not in first:
             return f"one object in {place.parent()}/{place.name}"
         return None
 

@@ -156,7 +156,7 @@ _OOM = re.compile(r"(?i)out of memory")
 
 
 def _resumes(scan: Scan) -> list[int]:
-    """Lines with which a resumed process announces itself: rank 0 by name, a rank's own file by its memory."""
+    """Lines with which a resumed process announces itself: rank 0 by name, the others by their memory."""
     found = []
     for line, tag, text in scan.notes:
         prefix = _PREFIX.search(text) if tag == "log" else None

@@ -14,7 +14,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-# mmengine's checkpoints hold more than tensors (its message hub); torch >= 2.6 loads such files only when told to.
+# mmengine's checkpoints hold more than tensors (its message hub); torch >= 2.6 loads those only when told to.
 os.environ.setdefault("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
 
 import torch
@@ -71,7 +71,7 @@ class Near(BaseMetric):
 
 
 def loader(steps: int) -> dict[str, Any]:
-    """Batches for so many steps.  By iteration that is all of them: mmengine sleeps 2 s before it begins anew."""
+    """Batches for so many steps.  By iteration that is all: mmengine sleeps 2 s before it begins anew."""
     sampler = {"type": "DefaultSampler", "shuffle": True}
     collate = {"type": "default_collate"}
     data = Numbers(steps * BATCH)
@@ -100,7 +100,11 @@ def main() -> None:
     given = options.parse_args()
     by_epoch = given.by == "epoch"
     torch.set_num_threads(1)
-    checkpoint = {"type": "CheckpointHook", "by_epoch": by_epoch, "interval": 1 if by_epoch else CHECKPOINT_EVERY}
+    checkpoint = {
+        "type": "CheckpointHook",
+        "by_epoch": by_epoch,
+        "interval": 1 if by_epoch else CHECKPOINT_EVERY,
+    }
     runner = Runner(
         model=Plane(),
         work_dir=given.work_dir,

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from llmstats.canonical import canonical
-from llmstats.parsing import HEAD_BYTES, DocumentParser, Head, JsonLinesParser, LineParser, Parser, Place, Sample
-from llmstats.reading import json_lines
+from llmstats.parsing import (
+    HEAD_BYTES,
+    DocumentParser,
+    Head,
+    JsonLinesParser,
+    LineParser,
+    Parser,
+    Place,
+    Sample,
+)
+from llmstats.reading import document_items, json_lines
 from llmstats.records import NO_TIME, Event, Issue, Item, Measurement, Points, Request, Run
 from llmstats.shapes import Engine
 from llmstats.text import Normaliser, Stretch
@@ -77,6 +86,12 @@ class Outcome:
         rows = [*self.of(Measurement), *self.of(Request)]
         return {p.line for p in self.points} | {row.line for row in rows if row.line}
 
+    @property
+    def cited(self) -> set[int]:
+        """Lines that anything but a complaint stands on: the records of a document."""
+        lines = (set(points.lines.tolist()) for points in self.of(Points))
+        return self.lines.union({event.line for event in self.events if event.line}, *lines)
+
     def flat(self) -> dict[str, Any]:
         """Everything, in an order of its own: equal for equal content however it came in stretches."""
         rows = [*self.of(Measurement), *self.of(Request), *self.events, *self.of(Issue)]
@@ -112,6 +127,12 @@ def head(path: str, raw: bytes) -> Head:
     return Head(place(path), stretch.data.decode("utf-8", "backslashreplace") if stretch else "")
 
 
+def complete_text(raw: bytes) -> bytes:
+    """What a parser sees of a file that may still grow: its complete lines."""
+    stretch = Normaliser().feed(raw, final=False)
+    return stretch.data if stretch else b""
+
+
 def read(parser: Parser, path: str, raw: bytes, *, cuts: Sequence[int] = (), final: bool = True) -> Outcome:
     """Items of a file.
 
@@ -123,9 +144,7 @@ def read(parser: Parser, path: str, raw: bytes, *, cuts: Sequence[int] = (), fin
     outcome = Outcome(parser)
     if isinstance(parser, DocumentParser):
         stretch = Normaliser().feed(raw, final=True)
-        text = stretch.data.decode("utf-8", "backslashreplace") if stretch else ""
-        outcome.items = list(parser.parse(place(path), text))
-        outcome.matched = len(outcome.lines)
+        outcome.items, outcome.matched = document_items(parser, place(path), raw, stretch)
         return outcome
     state = parser.start(place(path))
     normaliser = Normaliser()
@@ -138,10 +157,16 @@ def read(parser: Parser, path: str, raw: bytes, *, cuts: Sequence[int] = (), fin
     return outcome
 
 
+@cache
+def engine(parser: LineParser) -> Engine:
+    """One engine per format for all its files, as a worker keeps it."""
+    return Engine(parser.plan)
+
+
 def _fold(outcome: Outcome, state: dict[str, Any], path: str, stretch: Stretch) -> None:
     parser = outcome.parser
     if isinstance(parser, LineParser):
-        scan = Engine(parser.plan).scan(stretch.data, stretch.numbers)
+        scan = engine(parser).scan(stretch.data, stretch.numbers)
         outcome.matched += scan.matched
         outcome.items += parser.fold(state, place(path), scan)
         return
@@ -161,4 +186,4 @@ def same(value: float | None, expected: float | None) -> bool:
     """Equality of canonical values; the factor of a unit may round."""
     if value is None or expected is None:
         return value is expected
-    return bool(np.isclose(value, expected, rtol=1e-12, atol=0.0, equal_nan=True))
+    return math.isclose(value, expected, rel_tol=1e-12) or (math.isnan(value) and math.isnan(expected))

@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict
 
-import parserkit
 import pytest
 
 from llmstats import formats
 from llmstats.errors import ParseError
 from llmstats.parsing import DocumentParser, JsonLinesParser, LineParser, Parser, Sample
 from llmstats.records import Measurement
+
+from . import parserkit
 
 PARSERS = formats.parsers()
 SAMPLES = [(parser, sample) for parser in PARSERS for sample in parser.samples]
@@ -89,7 +90,11 @@ def test_values(parser: Parser, sample: Sample) -> None:
         for name in ((m.metric, m.statistic), (m.subject, m.metric, m.statistic)):
             measured[name].append(m.value)
     for name, expected in sample.measurements.items():
-        assert any(parserkit.same(value, expected) for value in measured[name]), (name, expected, measured[name])
+        assert any(parserkit.same(value, expected) for value in measured[name]), (
+            name,
+            expected,
+            measured[name],
+        )
 
 
 @each_sample
@@ -140,14 +145,23 @@ def test_truncated(parser: Parser, sample: Sample) -> None:
     whole = parserkit.read_sample(parser, sample)
     known = {(p.run, p.rank, p.phase, p.raw_name, p.line): p for p in whole.points}
     rows = {repr(m.raw_value) + m.metric + m.statistic for m in whole.of(Measurement)}
+    seen = None
     for cut in places_to_cut(parser, sample):
+        text = raw[:cut] if isinstance(parser, DocumentParser) else parserkit.complete_text(raw[:cut])
+        if text == seen:
+            continue  # a half line is held back: nothing new for the parser
+        seen = text
         try:
             part = parserkit.read(parser, sample.path, raw[:cut], final=False)
         except ParseError:
             assert isinstance(parser, DocumentParser)
             continue
         for p in part.points:
-            full = known[p.run, p.rank, p.phase, p.raw_name, p.line]
+            full = known.get((p.run, p.rank, p.phase, p.raw_name, p.line))
+            if full is None:  # a document that proves less keeps the counter that it could not interpret
+                assert p.step is None, (cut, p)
+                assert isinstance(parser, DocumentParser)
+                continue
             assert parserkit.same(p.value, full.value), (cut, p, full)
             assert p.step in (full.step, None), (cut, p, full)
         if not isinstance(parser, DocumentParser):
@@ -177,7 +191,10 @@ def bom(raw: bytes) -> bytes:
 def colours(raw: bytes) -> bytes:
     """Colour codes around every line and around the level, window titles and 24-bit colours too."""
     lines = raw.split(b"\n")
-    painted = [b"\x1b[4m\x1b[37m" + line.replace(b"INFO", b"\x1b[38;2;1;200;9mINFO\x1b[0m") + b"\x1b[0m" for line in lines]
+    painted = [
+        b"\x1b[4m\x1b[37m" + line.replace(b"INFO", b"\x1b[38;2;1;200;9mINFO\x1b[0m") + b"\x1b[0m"
+        for line in lines
+    ]
     return b"\x1b]0;training\x07" + b"\n".join(painted)
 
 
@@ -212,7 +229,9 @@ def test_progress_bars(parser: Parser, sample: Sample) -> None:
     whole = parserkit.read_sample(parser, sample)
     lines = sample.text.split("\n")
     for number in whole.lines:
-        bars = "".join(f"\r {n}%|{'█' * (n // 10)}  | {n}/100 [00:0{n // 10}<00:09,  9.1it/s]" for n in (10, 50))
+        bars = "".join(
+            f"\r {n}%|{'█' * (n // 10)}  | {n}/100 [00:0{n // 10}<00:09,  9.1it/s]" for n in (10, 50)
+        )
         lines[number - 1] = f"{bars}\r{lines[number - 1]}"
     outcome = parserkit.read(parser, sample.path, "\n".join(lines).encode())
     assert outcome.flat()["points"] == whole.flat()["points"]

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import llmstats
+from llmstats.database import Database
 
 TOY = Path(__file__).with_name("mmengine_toy.py")
 FIRST, CHECKPOINT, LAST = 3000, 2800, 4000
@@ -29,12 +30,15 @@ pytestmark = [
     pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"),
 ]
 
-LOSS = "SELECT step, value, time, attempt, line FROM stitched WHERE metric = 'loss' AND phase = 'train' ORDER BY step"
+LOSS = (
+    "SELECT step, value, time, attempt, epoch FROM stitched "
+    "WHERE metric = 'loss' AND phase = 'train' ORDER BY step"
+)
 _LINE = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - mmengine - INFO - Iter\(train\) \[ *(\d+)/\d+\]")
 
 
-def train(*words: str | Path, watch: llmstats.database.Database | None = None) -> list[int]:
-    """Run the toy; with ``watch``, ingest again and again meanwhile.  Returns the number of points seen each time."""
+def train(*words: str | Path, watch: Database | None = None) -> list[int]:
+    """Run the toy; with ``watch``, ingest again and again meanwhile.  Returns the points seen each time."""
     command = [sys.executable, str(TOY), *map(str, words)]
     work_dir = Path(words[1])
     console = work_dir.with_suffix(".console")
@@ -66,7 +70,7 @@ def timestamp_dirs(work_dir: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def resumed(tmp_path_factory: pytest.TempPathFactory) -> tuple[llmstats.database.Database, Path, list[int]]:
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Database, Path, list[int]]:
     """3,000 steps, then resumed from a checkpoint 200 steps back and led to 4,000; ingested all the while."""
     folder = tmp_path_factory.mktemp("iter")
     work_dir = folder / "toy_iter"
@@ -104,7 +108,8 @@ def test_the_resume_is_attempt_2_of_the_same_experiment(resumed):
     db, work_dir, _ = resumed
     rows = db.query("SELECT run_id, experiment, attempt FROM runs ORDER BY attempt").rows
     assert [tuple(r) for r in rows] == [
-        (f"toy_iter/{path.name}", "toy_iter", attempt + 1) for attempt, path in enumerate(timestamp_dirs(work_dir))
+        (f"toy_iter/{path.name}", "toy_iter", attempt + 1)
+        for attempt, path in enumerate(timestamp_dirs(work_dir))
     ]
     resumes = db.query("SELECT run_id, step FROM events WHERE kind = 'resume'").rows
     assert [tuple(r) for r in resumes] == [(rows[1][0], CHECKPOINT)]
@@ -124,14 +129,12 @@ def test_watching_and_reading_once_end_with_the_same_points(resumed, tmp_path):
     db, work_dir, _ = resumed
     once = llmstats.open(str(tmp_path / "once.duckdb"))
     once.ingest(work_dir)
-    everything = (
-        "SELECT run_id, phase, metric, step, epoch, time, value, line FROM points ORDER BY run_id, phase, metric, step, line"
-    )
+    everything = "SELECT run_id, phase, metric, step, epoch, time, value, line FROM points ORDER BY ALL"
     assert db.query(everything).rows == once.query(everything).rows
 
 
 def test_convergence_answers_for_the_experiment(resumed):
-    db, work_dir, _ = resumed
+    db, _, _ = resumed
     answer = db.query("convergence", threshold=0.001, min_steps=2000)
     row = dict(zip(answer.columns, answer.rows[0], strict=True))
     assert len(answer.rows) == 1
@@ -146,7 +149,7 @@ def test_an_unchanged_tree_is_not_read_again(resumed):
 
 
 @pytest.fixture(scope="module")
-def by_epoch(tmp_path_factory: pytest.TempPathFactory) -> tuple[llmstats.database.Database, Path]:
+def by_epoch(tmp_path_factory: pytest.TempPathFactory) -> tuple[Database, Path]:
     folder = tmp_path_factory.mktemp("epoch")
     db = llmstats.open(str(folder / "epoch.duckdb"))
     train("epoch", folder / "toy_epoch", "--to", str(EPOCHS))
@@ -156,14 +159,17 @@ def by_epoch(tmp_path_factory: pytest.TempPathFactory) -> tuple[llmstats.databas
 
 def test_epochs_are_counted_in_global_steps(by_epoch):
     db, work_dir = by_epoch
-    rows = db.query("SELECT step, epoch, value FROM stitched WHERE metric = 'loss' AND phase = 'train' ORDER BY step").rows
-    assert {row[0]: row[2] for row in rows} == scalars(timestamp_dirs(work_dir)[0])
-    assert [(row[0], row[1]) for row in rows] == [(s, (s - 1) // PER_EPOCH + 1) for s in range(1, EPOCHS * PER_EPOCH + 1)]
+    rows = db.query(LOSS).rows
+    assert {row[0]: row[1] for row in rows} == scalars(timestamp_dirs(work_dir)[0])
+    assert [row[0] for row in rows] == list(range(1, EPOCHS * PER_EPOCH + 1))
+    assert [row[4] for row in rows] == [(step - 1) // PER_EPOCH + 1 for step, *_ in rows]
 
 
 def test_validation_carries_its_epoch_and_the_last_train_step(by_epoch):
     db, work_dir = by_epoch
     lines = (timestamp_dirs(work_dir)[0] / "vis_data" / "scalars.json").read_text().splitlines()
     near = [row["near"] for row in map(json.loads, lines) if "near" in row]
-    rows = db.query("SELECT step, epoch, value FROM points WHERE metric = 'near' AND phase = 'val' ORDER BY step").rows
+    rows = db.query(
+        "SELECT step, epoch, value FROM points WHERE metric = 'near' AND phase = 'val' ORDER BY step"
+    ).rows
     assert [tuple(r) for r in rows] == [(PER_EPOCH * e, e, near[e - 1]) for e in range(1, EPOCHS + 1)]

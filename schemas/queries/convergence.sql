@@ -22,7 +22,7 @@ CREATE OR REPLACE MACRO convergence(
   threshold DOUBLE := 0.0013, min_steps BIGINT := 2000, series VARCHAR := 'loss', smooth BIGINT := 50,
   sustain BIGINT := 50, pick VARCHAR := '*'
 ) AS TABLE
-WITH chosen AS MATERIALIZED (FROM _chosen(series, pick, threshold)),
+WITH
 per_series AS (
   SELECT p.exp, p.series_key, count(*) AS points, count_if(isfinite(p.val)) AS finite, max(p.step) AS last_step,
     max_by({val: p.val, step: p.step, line: p.line}, p.step) AS final,
@@ -38,46 +38,16 @@ per_exp AS MATERIALIZED (
     min_by(s.low, s.low.val) AS low, max(c.half_unit) AS half_unit,
     min_by({spot: s.touch, series_key: s.series_key}, s.touch.step) FILTER (s.touch IS NOT NULL) AS touch,
     string_agg(DISTINCT c.precision, ', ' ORDER BY c.precision) AS precision
-  FROM per_series s JOIN chosen c ON c.series_key = s.series_key
+  FROM per_series s JOIN _chosen(series, pick, threshold) c ON c.series_key = s.series_key
   GROUP BY s.exp
-),
-stretch AS MATERIALIZED (FROM _stretch(series, pick, threshold, min_steps, smooth, sustain)),
-rolling AS (
-  SELECT p.exp, p.series_key, p.step, p.line, row_number() OVER (PARTITION BY p.exp ORDER BY p.step) AS n,
-    avg(p.val) OVER (PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN (smooth - 1) PRECEDING AND CURRENT ROW) AS mean,
-    count_if(p.val < threshold) OVER (
-      PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN CURRENT ROW AND (sustain - 1) FOLLOWING
-    ) AS below
-  FROM _curve(series, pick) p JOIN stretch t ON t.exp = p.exp
-  WHERE isfinite(p.val) AND p.step >= coalesce(t.first_step, p.step) AND p.step <= coalesce(t.last_step, p.step)
-),
-smooth_hit AS (
-  SELECT r.exp, min(r.mean) FILTER (r.n >= smooth AND r.step >= min_steps) AS lowest_mean,
-    min_by({step: r.step, line: r.line, series_key: r.series_key, mean: r.mean}, r.step)
-      FILTER (r.n >= smooth AND r.step >= min_steps AND r.mean < threshold) AS hit,
-    min_by({step: r.step, line: r.line, series_key: r.series_key}, r.step)
-      FILTER (r.below = sustain AND r.step >= min_steps) AS sustained
-  FROM rolling r
-  GROUP BY r.exp
-),
--- A NaN breaks a stretch; curves that have any are walked once more with them.
-ragged AS (
-  SELECT p.exp, p.series_key, p.step, p.line, count_if(isfinite(p.val) AND p.val < threshold) OVER (
-      PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN CURRENT ROW AND (sustain - 1) FOLLOWING
-    ) AS below
-  FROM _curve(series, pick) p SEMI JOIN (SELECT e.exp FROM per_exp e WHERE e.finite < e.points) n ON n.exp = p.exp
-),
-ragged_hit AS (
-  SELECT r.exp, min_by({step: r.step, line: r.line, series_key: r.series_key}, r.step)
-      FILTER (r.below = sustain AND r.step >= min_steps) AS sustained
-  FROM ragged r
-  GROUP BY r.exp
 ),
 readings AS (
   SELECT e.*, h.lowest_mean, h.hit,
     CASE WHEN e.finite = e.points THEN h.sustained ELSE g.sustained END AS held,
     h.lowest_mean + e.half_unit < threshold AS surely, h.lowest_mean - e.half_unit < threshold AS perhaps
-  FROM per_exp e LEFT JOIN smooth_hit h ON h.exp = e.exp LEFT JOIN ragged_hit g ON g.exp = e.exp
+  FROM per_exp e
+    LEFT JOIN _smoothed(series, pick, threshold, min_steps, smooth, sustain) h ON h.exp = e.exp
+    LEFT JOIN _ragged(series, pick, threshold, min_steps, sustain) g ON g.exp = e.exp
 ),
 members AS (
   SELECT k.exp, any_value(k.experiment) AS experiment, max_by(k.run_id, k.attempt) AS run_id, count(*) AS attempts

@@ -1,0 +1,82 @@
+"""The worked examples of CONTRIBUTING.md, taken from the document and run.
+
+The format is installed the way other people's packages bring theirs: a module and an entry point on the path.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import llmstats
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+#: The log that the document shows before the parser.
+LOG = re.search(r"```text\n(toytrain.*?)```", TEXT, re.DOTALL)[1]
+
+
+def example(name):
+    """The fenced block of an example."""
+    return re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```\n<!-- end -->", TEXT, re.DOTALL)[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with the format, installed as a distribution of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "toylog.py").write_text(example("toylog"), encoding="utf-8")
+    info = folder / "toylog-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toylog\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[llmstats.parsers]\ntoylog = toylog\n")
+    return folder
+
+
+def run(site, *words, cwd=ROOT):
+    """Output of a Python program that sees the format."""
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def test_the_format_fulfils_the_contract(site):
+    said = run(site, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_contract.py", "-k", "toylog")
+    assert int(re.search(r"(\d+) passed", said)[1]) >= 20, said
+    assert "skipped" not in said
+
+
+def test_the_format_is_listed(site):
+    listed = json.loads(run(site, "llmstats", "formats", "--format", "json"))
+    assert "toylog" in {row["format"] for row in listed}
+
+
+def test_the_format_follows_the_house_rules(site):
+    run(site, "ruff", "check", "--config", ROOT / "pyproject.toml", "--ignore", "RUF012", site / "toylog.py")
+    run(site, "mypy", "--config-file", ROOT / "pyproject.toml", "--follow-imports", "silent", site / "toylog.py")
+
+
+def test_the_log_in_the_document_is_read(site, tmp_path):
+    folder = tmp_path / "night"
+    folder.mkdir()
+    (folder / "train.toy").write_text(LOG)
+    report = json.loads(run(site, "llmstats", "ingest", "night", "--format", "json", cwd=tmp_path))
+    assert report["formats"] == {"toylog": 1}
+    assert report["runs"] == ["night/train"]
+    db = llmstats.open(str(tmp_path / "llmstats.duckdb"))
+    rows = db.query("SELECT step, value FROM points WHERE metric = 'loss' ORDER BY step").rows
+    assert [tuple(row) for row in rows] == [(10, 2.3026), (20, 2.1972)]
+    runs = db.query("SELECT run_id, framework, device, device_count FROM runs").rows
+    assert [tuple(row) for row in runs] == [("night/train", "toytrain", "Toy X1", 8)]
