@@ -316,7 +316,7 @@ def metrics(form: str | None, output: str | None) -> None:
     from llmstats.catalog import metrics as catalogue
     from llmstats.query import Answer
 
-    rows = [(m.name, m.unit, m.direction, m.description_en, m.description_zh) for m in catalogue()]
+    rows = [(m.name, m.unit, m.direction, m.description_en, m.description_zh) for m in catalogue().values()]
     _emit(Answer(["metric", "unit", "better", "meaning", "含义"], rows), form, output)
 
 

@@ -15,7 +15,6 @@ import tomllib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
@@ -74,31 +73,37 @@ class Report:
 # --------------------------------------------------------------------------- labels
 
 
-@cache
-def _sidecar(directory: str) -> dict[str, str]:
-    path = os.path.join(directory, SIDECAR)
+class Sidecars:
+    """Labels of files: ``llmstats.toml`` of all directories above, the nearest on top, then the caller's own."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = dict(given)
+        self._of_directory: dict[str, dict[str, str]] = {}
+
+    def labels(self, path: str) -> dict[str, str]:
+        """Labels of one file, or of a member of an archive."""
+        directory = path.split("!/", 1)[0].rpartition("/")[0]
+        return self._below(directory) | self._given if path.startswith("/") else dict(self._given)
+
+    def _below(self, directory: str) -> dict[str, str]:
+        if directory not in self._of_directory:
+            above = self._below(directory.rpartition("/")[0]) if directory else {}
+            self._of_directory[directory] = above | _read_sidecar(f"{directory}/{SIDECAR}")
+        return self._of_directory[directory]
+
+
+def _read_sidecar(path: str) -> dict[str, str]:
     if not os.path.isfile(path):
         return {}
     try:
         with open(path, "rb") as file:
             content = tomllib.load(file)
-    except tomllib.TOMLDecodeError as why:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
         raise InputError(f"{path}: not valid TOML: {why}") from why
     labels = content.get("labels", {})
     if not isinstance(labels, dict):
-        raise InputError(f"{path}: [labels] must be a table of key = value")
+        raise InputError(f"{path}: [labels] must be a table of KEY = VALUE")
     return {str(k): str(v) for k, v in labels.items()}
-
-
-def labels_for(path: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Labels of a file: sidecars of all directories above it, the nearest one on top, then the caller's own."""
-    if path == "-":
-        return dict(given)
-    labels: dict[str, str] = {}
-    parts = path.split("!/", 1)[0].split("/")[:-1]
-    for depth in range(1, len(parts) + 1):
-        labels |= _sidecar("/".join(parts[:depth]) or "/")
-    return labels | dict(given)
 
 
 # --------------------------------------------------------------------------- planning
@@ -106,7 +111,7 @@ def labels_for(path: str, given: Mapping[str, str]) -> dict[str, str]:
 
 def _unchanged(found: Found, known: Known) -> bool:
     same = (found.size, found.mtime_ns, found.inode) == (known.size, known.mtime_ns, known.inode)
-    return same and found.path != "-"
+    return same
 
 
 @dataclass(slots=True)
@@ -116,6 +121,7 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     relabelled: list[Delta] = field(default_factory=list)
     unchanged: int = 0
+    stdin: bool = False
 
 
 def plan(found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str, str], current: Callable[[Known], bool]) -> Plan:
@@ -123,9 +129,15 @@ def plan(found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str
     from llmstats.reading import Job
 
     out = Plan()
+    sidecars = Sidecars(labels)
     sizes = Counter(k.size for k in known.values())
     for source in found:
-        own = labels_for(source.path, labels)
+        if source.path == "-":
+            out.stdin = True
+            continue
+        if os.path.basename(source.path) == SIDECAR:
+            continue
+        own = sidecars.labels(source.path)
         before = known.get(source.path)
         if before is not None and _unchanged(source, before) and current(before):
             if before.labels == own:
@@ -238,40 +250,67 @@ class _Pool:
 
 
 class _Contents:
-    """Who holds which content: a second file with equal bytes that tells of the same runs is a duplicate."""
+    """Which content lies where: a file with equal bytes may be one that moved, or a copy."""
 
-    def __init__(self, store: Store, known: Mapping[str, Known]) -> None:
-        self._store = store
+    def __init__(self, known: Mapping[str, Known]) -> None:
         self._known = known
-        self._holder = {k.content_hash: k.path for k in known.values() if k.content_hash and k.status == "parsed"}
-        self._identity: dict[str, tuple[str, ...]] = {}
+        self._paths: dict[str, list[str]] = {}
+        self._names: dict[str, tuple[str, ...]] = {}
+        self._homes: set[str] = set()
+        for source in known.values():
+            if source.content_hash and source.status in ("parsed", "duplicate"):
+                self._paths.setdefault(source.content_hash, []).append(source.path)
+                if source.status == "parsed":
+                    self._homes.add(source.path)
 
-    def holder(self, part: Part) -> str | None:
-        """Path that holds the same content already, if it is another one and tells of the same runs or is gone."""
+    def left_behind(self, part: Part) -> str | None:
+        """The path that a file had before it was moved: equal bytes, gone from there, most alike in its last parts."""
+        gone = [p for p in self._others(part) if _gone(p)]
+        return max(gone, key=lambda p: (_common_end(p, part.path), p), default=None)
+
+    def home(self, part: Part) -> str | None:
+        """The path of a file with equal bytes that tells of the same runs."""
+        homes = [p for p in self._others(part) if p in self._homes and self._identity(p)[:1] == part.identity[:1]]
+        return min(homes, default=None)
+
+    def _others(self, part: Part) -> list[str]:
         content = part.columns.get("content_hash")
-        path = self._holder.get(content) if content else None
-        if path is None or path == part.path or path.split("!/")[0] == part.path:
-            return None
-        if _gone(path) or self._names(path)[:1] == part.identity[:1]:
-            return path
-        return None
+        return [p for p in self._paths.get(content, ()) if p != part.path] if content else []
 
-    def register(self, part: Part) -> None:
-        content = part.columns.get("content_hash")
-        if content:
-            self._holder[content] = part.path
-            self._identity[part.path] = part.identity
+    def register(self, part: Part, *, home: bool, instead_of: str | None = None) -> None:
+        """Note where content lies now."""
+        paths = self._paths.setdefault(part.columns.get("content_hash") or "", [])
+        if instead_of is not None:
+            paths.remove(instead_of)
+            self._homes.discard(instead_of)
+        if part.path not in paths:
+            paths.append(part.path)
+        self._names[part.path] = part.identity
+        if home:
+            self._homes.add(part.path)
 
-    def _names(self, path: str) -> tuple[str, ...]:
-        if path not in self._identity:
+    def is_home(self, path: str) -> bool:
+        return path in self._homes
+
+    def _identity(self, path: str) -> tuple[str, ...]:
+        if path not in self._names:
             known = self._known.get(path)
-            names = (known.state or {}).get("#names", []) if known else []
-            self._identity[path] = tuple(names)
-        return self._identity[path]
+            self._names[path] = tuple((known.state or {}).get("#names", [])) if known else ()
+        return self._names[path]
+
+
+def _common_end(one: str, other: str) -> int:
+    """How many last components two paths share."""
+    count = 0
+    for a, b in zip(reversed(one.split("/")), reversed(other.split("/")), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
 
 
 def _gone(path: str) -> bool:
-    return path != "-" and not os.path.exists(path.split("!/")[0])
+    return path.startswith("/") and not os.path.exists(path.split("!/")[0])
 
 
 # --------------------------------------------------------------------------- the ingest
@@ -307,8 +346,14 @@ class Ingest:
         self.report.files = todo.unchanged + len(todo.jobs) + len(todo.relabelled)
         self._pending = {d.path: d for d in todo.relabelled}
         self._progress = Progress(0, len(todo.jobs), 0, sum(j.found.size for j in todo.jobs))
-        if todo.jobs:
-            self._read(todo.jobs, known, workers or os.cpu_count() or 1)
+        self._contents = _Contents(known)
+        try:
+            if todo.stdin:
+                self._read_stdin(known, dict(labels or {}))
+            if todo.jobs:
+                self._read(todo.jobs, workers or os.cpu_count() or 1)
+        except KeyboardInterrupt:
+            self.report.interrupted = True
         self._commit()
         self.report.seconds = time.monotonic() - began
         return self.report
@@ -317,8 +362,18 @@ class Ingest:
         path = os.path.abspath(self._store.path)
         return [path, path + ".wal"]
 
-    def _read(self, jobs: list[Job], known: Mapping[str, Known], workers: int) -> None:
-        self._contents = _Contents(self._store, known)
+    def _read_stdin(self, known: Mapping[str, Known], labels: dict[str, str]) -> None:
+        """In this process: a worker has no standard input."""
+        from llmstats.reading import Worker
+
+        self.report.files += 1
+        self._progress.files_total += 1
+        for part in Worker().read_stdin(known.get, labels):
+            self._take(part)
+            if self._due():
+                self._commit()
+
+    def _read(self, jobs: list[Job], workers: int) -> None:
         pool = _Pool(list(_groups(jobs)), workers)
         pool.reply = self._wanted
         try:
@@ -327,8 +382,6 @@ class Ingest:
                     self._take(part)
                 if self._due():
                     self._commit()
-        except KeyboardInterrupt:
-            self.report.interrupted = True
         finally:
             pool.stop()
 
@@ -336,40 +389,52 @@ class Ingest:
 
     def _wanted(self, question: Part) -> bool:
         """Whether a large file is to be read although a file of the same size exists."""
-        holder = self._contents.holder(question)
-        if holder is None:
-            self._contents.register(question)
-            return True
-        self._copy(question, holder)
-        return False
+        if self._known_content(question):
+            self._account(question, "duplicate")
+            return False
+        self._contents.register(question, home=True)
+        return True
 
     def _take(self, part: Part) -> None:
-        new = part.mode == REPLACE and part.complete and part.expected is None and part.columns["status"] == "parsed"
-        holder = self._contents.holder(part) if new else None
-        if holder is not None:
-            self._copy(part, holder)
-        else:
-            if part.complete and part.columns.get("status") == "parsed":
-                self._contents.register(part)
-            self._add(Delta(part.path, part.mode, part.expected, part.columns, part.items))
-        self._account(part, "duplicate" if holder is not None and not _gone(holder) else None)
+        parsed = part.columns.get("status") == "parsed"
+        new = part.mode == REPLACE and part.complete and part.expected is None
+        if parsed and new and self._known_content(part):
+            self._account(part, "duplicate" if not self._contents.is_home(part.path) else None)
+            return
+        if parsed and part.complete:
+            self._contents.register(part, home=True)
+        self._add(Delta(part.path, part.mode, part.expected, part.columns, part.items))
+        self._account(part, None)
 
-    def _copy(self, part: Part, holder: str) -> None:
-        """A moved file keeps its rows under the new path; of two copies the first path in order holds the rows."""
-        columns = {**part.columns, "status": "duplicate", "duplicate_of": holder, "state": None}
-        if _gone(holder):
-            self._add(Delta(part.path, MOVE, None, _stat_columns(part), from_path=holder))
-            self._contents.register(part)
-        elif part.path < holder and "!/" not in holder and holder != "-":
+    def _known_content(self, part: Part) -> bool:
+        """Settle a file whose bytes are known: it moved, or it is a copy; of copies the first path holds the rows."""
+        if part.columns.get("content_hash") is None:
+            return False
+        if origin := self._contents.left_behind(part):
             self._commit()
-            self._add(Delta(part.path, MOVE, None, _stat_columns(part), from_path=holder))
-            self._commit()
-            stat = os.stat(holder)
-            columns |= {"duplicate_of": part.path, "mtime_ns": stat.st_mtime_ns, "inode": stat.st_ino, "device": stat.st_dev}
-            self._add(Delta(holder, REPLACE, None, columns))
-            self._contents.register(part)
+            self._add(Delta(part.path, MOVE, None, _stat_columns(part), from_path=origin))
+            self._contents.register(part, home=self._contents.is_home(origin), instead_of=origin)
+            return True
+        home = self._contents.home(part)
+        if home is None:
+            return False
+        if part.path < home and "!/" not in home and home.startswith("/"):
+            self._take_over(part, home)
         else:
-            self._add(Delta(part.path, REPLACE, None, columns))
+            self._add(Delta(part.path, REPLACE, None, _as_duplicate(part, home)))
+            self._contents.register(part, home=False)
+        return True
+
+    def _take_over(self, part: Part, home: str) -> None:
+        """The rows move to the path that comes first; the former home becomes the duplicate."""
+        self._commit()
+        self._add(Delta(part.path, MOVE, None, _stat_columns(part), from_path=home))
+        self._commit()
+        stat = os.stat(home)
+        columns = _as_duplicate(part, part.path)
+        columns |= {"mtime_ns": stat.st_mtime_ns, "inode": stat.st_ino, "device": stat.st_dev}
+        self._add(Delta(home, REPLACE, None, columns))
+        self._contents.register(part, home=True, instead_of=home)
 
     def _add(self, delta: Delta) -> None:
         """A source has at most one delta in a commit."""
@@ -423,6 +488,10 @@ def _current(known: Known) -> bool:
     from llmstats.reading import is_current
 
     return known.status == "duplicate" or is_current(known)
+
+
+def _as_duplicate(part: Part, home: str) -> dict[str, Any]:
+    return {**part.columns, "status": "duplicate", "duplicate_of": home, "state": None}
 
 
 def _stat_columns(part: Part) -> dict[str, Any]:

@@ -14,11 +14,11 @@ _UNIT = (
     r"\s?(?:GiB|GB|MiB|MB|KiB|KB|TiB|TB|ms|us|ns|sec|tokens?/s|tok/s|req/s|it/s|TFLOPS|TFLOP/s|%|°C|W)"
     r"|(?:s|B|G|M)"
 )
-_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)?(?:(?<=\d)\.\d*|(?<![\d.])\.\d+)?(?:(?<=[\d.])[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d+)?(?:(?<=\d)\.\d*|(?<![\d.])\.\d+)?(?:(?<=[\d.])[eE][+-]?\d+)?"
 _NOT_FINITE = r"[+-]?(?i:nan|inf(?:inity)?)\b"
 _DURATION = r"(?:\d+ days?, )?\d+:\d\d:\d\d(?:\.\d+)?"
 _KEY_AHEAD = r"[A-Za-z_][\w./@-]*:\s"
-_END = rf"(?=[\s,;|]|$|{_KEY_AHEAD})"
+_END = rf"(?=[\s;|]|,(?!\d)|$|{_KEY_AHEAD})"
 _VALUE = regex.compile(
     rf"(?P<duration>{_DURATION}){_END}"
     rf"|(?P<number>(?=[+\-.\d]){_NUMBER}|{_NOT_FINITE})(?P<unit>{_UNIT})?{_END}"

@@ -32,8 +32,9 @@ from llmstats.parsing import (
 from llmstats.records import Issue, Item, Measurement, Points, Request, Run
 from llmstats.shapes import CHUNK, Engine, Scan
 from llmstats.identity import BlockHasher, same_beginning
-from llmstats.sources import Found, Reader, compression_of
+from llmstats.sources import Found, Reader, is_stdin
 from llmstats.store_types import APPEND, REPLACE, TOUCH, Known
+from llmstats.streams import compression_of
 from llmstats.text import Normaliser, Stretch
 
 #: A plain file up to this size is read in one piece, together with its neighbours.
@@ -353,10 +354,20 @@ class Worker:
                 part.columns.pop("detected_by")
                 yield part
 
-    def _stream(self, job: Job, reader: Reader) -> Parts:
-        raw = reader.read(CHUNK)
+    def read_stdin(self, known: Callable[[str], Known | None], labels: dict[str, str]) -> Parts:
+        """Standard input; its path says which content it was, so that two logs piped in are two sources."""
+        with sources.open_source(Found("-")) as reader:
+            raw = reader.read(CHUNK)
+            path = f"-/{content_hash(raw)[:12]}"
+            job = Job(Found(path, size=len(raw)), known(path), labels)
+            yield from self._guarded(job, lambda: self._stream(job, reader, raw))
+
+    def _stream(self, job: Job, reader: Reader, raw: bytes = b"") -> Parts:
+        raw = raw or reader.read(CHUNK)
         started = _start(job, raw)
         if isinstance(started, Part):
+            if compression_of(job.found.path):
+                _look_for_bomb(reader)
             yield started
         elif isinstance(started.parser, DocumentParser):
             raw += _rest(reader, started.parser.max_bytes - len(raw))
@@ -406,7 +417,7 @@ def _folded(reading: Reading, scan: Scan) -> Parts:
 
 
 def _is_plain(found: Found) -> bool:
-    return found.container is None and found.path != "-" and compression_of(found.path) is None
+    return found.container is None and not is_stdin(found.path) and compression_of(found.path) is None
 
 
 def _start(job: Job, raw: bytes) -> Reading | Part:
@@ -434,6 +445,20 @@ def _rest(reader: Reader, limit: int) -> bytes:
             raise sources.TooLarge(f"larger than the format reads in one piece ({limit >> 20} MiB more)")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _look_for_bomb(reader: Reader) -> None:
+    """Read on for a while, so that a bomb is called one whatever its first bytes are."""
+    left = sources.LIMITS.free_bytes + CHUNK
+    while left > 0 and (raw := reader.read(CHUNK)):
+        left -= len(raw)
+
+
+def content_hash(raw: bytes) -> str:
+    """The hash of a content that is at hand."""
+    hasher = BlockHasher()
+    hasher.update(raw)
+    return hasher.content_hash()
 
 
 def _content_hash(job: Job) -> str:
@@ -487,7 +512,7 @@ def json_lines(stretch: Stretch) -> Objects:
         text = line.decode("utf-8", "backslashreplace")
         try:
             row = json.loads(text) if text.lstrip().startswith("{") else None
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # also numbers of thousands of digits, and nesting without end
             row = None
         if isinstance(row, dict):
             objects.rows.append((number, row))

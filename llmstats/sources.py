@@ -32,6 +32,7 @@ from llmstats.streams import (
     compression_of,
     explain,
     irregular,
+    is_stdin,
     is_archive,
     is_packed,
     open_plain,
@@ -51,6 +52,7 @@ __all__ = [
     "classify",
     "compression_of",
     "discover",
+    "is_stdin",
     "is_archive",
     "members",
     "open_source",
@@ -307,7 +309,7 @@ def open_source(found: Found, offset: int = 0, *, limits: Limits = LIMITS) -> Re
         ValueError: an offset into something that is no plain file.
     """
     container = found.container or _container_of(found.path)
-    if offset and (container or found.path == "-" or compression_of(found.path)):
+    if offset and (container or is_stdin(found.path) or compression_of(found.path)):
         raise ValueError(f"{found.path} can be read from its beginning only")
     if container is None:
         return open_stream(found.path, offset, limits=limits)
@@ -337,7 +339,7 @@ def read_lines(source: Found | str, first: int, last: int, *, limits: Limits = L
         InputError: standard input, or a source that cannot be read again.
     """
     found = Found(source) if isinstance(source, str) else source
-    if found.path == "-":
+    if is_stdin(found.path):
         raise InputError("standard input is not re-readable")
     try:
         with open_source(found, limits=limits) as reader:

@@ -157,6 +157,11 @@ def explain(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def is_stdin(path: str) -> bool:
+    """Whether a path means standard input: ``-``, or ``-/`` and a hash where its content is told from others'."""
+    return path.partition("/")[0] == "-"
+
+
 class _StandardInput:
     """Looked up when read, so that a replaced ``sys.stdin`` is the one that counts."""
 
@@ -166,7 +171,7 @@ class _StandardInput:
 
 def open_stream(path: str, offset: int = 0, *, limits: Limits = LIMITS) -> Reader:
     """Open a file that is no member of an archive; `llmstats.sources.open_source` opens everything."""
-    if path == "-":
+    if is_stdin(path):
         return Reader(_StandardInput())
     file = open_plain(path, offset)
     kind = compression_of(path)

@@ -1,9 +1,8 @@
-"""What all step logs share: runs appended in one file, steps of validation lines, columns of a frame as
-points.
+"""What all step logs share: runs appended in one file, steps of validation lines, frames as points.
 
 A parser of a training log reads lines into frames whose service columns begin with ``@`` (``@clock``,
-``@step``,
-``@epoch``, ``@rank``); every other column is a metric under its raw name.  `StepLog` does the rest.
+``@step``, ``@epoch``, ``@rank``); every other column is a metric under its raw name.  `StepLog` does the
+rest.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from llmstats.shapes import Field, Frame
 
 _DAY = 86_400_000_000
 _YEAR_2000 = 10957  # days from 1970 to 2000, the year of clocks whose text has none
-_RANK = re.compile(r"(?:^|\s|\[)(?:rank|RANK|default)[ _]?(\d+)\]|^\s*(\d+): ")
+_RANK = re.compile(r"(?:^|\s|\[)(?:rank|RANK|default)[ _]?(\d+)\]|(?:^|Z )\s*(\d+): ")
 _CONFLICT = re.compile(r"(<<<<<<< |=======$|>>>>>>> )")
 
 #: Tag of notes that hold a Git conflict marker.
@@ -72,9 +71,7 @@ class StepLog:
     """
 
     def __init__(self, state: State) -> None:
-        self._memory: dict[str, Any] = state.setdefault(
-            "steps", {"run": 0, "step": -1, "last": {}, "conflict": False}
-        )
+        self._memory: dict[str, Any] = state.setdefault("steps", {"run": 0, "step": -1, "last": {}, "conflict": False})
 
     @property
     def run(self) -> int:
@@ -104,9 +101,7 @@ class StepLog:
             begin = end
             if what and self._edge(what):
                 marks.append((np.array([line]), np.array([self.run]), np.array([-1])))
-        return Train(
-            lines, steps, ranks, runs, *(np.concatenate(column) for column in zip(*marks, strict=True))
-        )
+        return Train(lines, steps, ranks, runs, *(np.concatenate(column) for column in zip(*marks, strict=True)))
 
     def _edge(self, what: str) -> bool:
         """Take a break or a marker; whether steps are counted afresh from here."""
@@ -157,11 +152,11 @@ class StepLog:
         return runs, np.where(at >= 0, train.mark_steps[at], memory["step"])
 
     def at(self, train: Train, line: int, memory: dict[str, Any]) -> int:
-        """Index of the run that a line outside the records belongs to; the line of a break belongs to the new run."""
+        """Index of the run of a line outside the records; a break's line belongs to the new run."""
         return int(self.before(train, np.array([line]), memory)[0][0])
 
     def remembered(self) -> dict[str, Any]:
-        """Newest run and its last step at the end of the previous stretch, over all ranks; step -1 if it has none."""
+        """Newest run and its last step at the end of the previous stretch; step -1 if it has none."""
         return {"run": self._memory["run"], "step": self._memory["step"]}
 
 
@@ -223,8 +218,7 @@ def points(
             phase=phase,
             lines=frame.lines[rows],
             values={
-                k: Column(frame.columns[k][rows], frame.precision.get(k, FULL), frame.units.get(k, ""))
-                for k in metrics
+                k: Column(frame.columns[k][rows], frame.precision.get(k, FULL), frame.units.get(k, "")) for k in metrics
             },
             steps=None if stepless else steps[rows],
             epochs=epochs,
@@ -334,8 +328,7 @@ def frames_of(objects: Objects, service: dict[str, str], phase_of: Any) -> list[
     return frames
 
 
-# --------------------------------------------------------------------------- facts of runs between two
-# stretches
+# --------------------------------------------------------------------------- facts between two stretches
 
 
 class Runs:

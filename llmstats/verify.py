@@ -59,10 +59,10 @@ def _below(path: str, under: list[str]) -> bool:
 
 def _content(known: Known) -> Finding:
     """Compare the bytes of a file, up to where it was read, with their hashes."""
-    from llmstats.sources import Found, open_source
+    from llmstats.sources import Found, is_stdin, open_source
     from llmstats.identity import BlockHasher
 
-    if known.path == "-":
+    if is_stdin(known.path):
         return Finding(known.path, "not re-readable", "standard input")
     outer = known.path.split("!/")[0]
     if not os.path.exists(outer):
@@ -80,10 +80,11 @@ def _content(known: Known) -> Finding:
 
 def _compare(store: Store, again: list[Known], findings: dict[str, Finding]) -> None:
     from llmstats.ingest import Ingest
+    from llmstats.sources import is_stdin
 
     with tempfile.TemporaryDirectory(prefix="llmstats-verify-") as folder:
         fresh = Store(os.path.join(folder, "fresh.duckdb"))
-        every = {k.path.split("!/")[0] for k in store.known().values() if k.status == "parsed" and k.path != "-"}
+        every = {k.path.split("!/")[0] for k in store.known().values() if k.status == "parsed" and not is_stdin(k.path)}
         Ingest(fresh).run(sorted(p for p in every if os.path.exists(p)))
         expected, found = _digests(store), _digests(fresh)
     for known in again:

@@ -18,9 +18,9 @@ _STANDARD = ("container.out.log", "stdout_err.out.log")
 #: Cases whose rates count prompt tokens (MMLU scoring), whatever the key says.
 _LLM = re.compile(r"(?i)(?:aquila_7b|llama2_7b|llama3_8b|deepseek_7b)(?:_.*)?|.*_mmlu")
 _RATES = {
-    "p_validation_whole": "framework_throughput_whole",
-    "p_validation_core": "framework_throughput_core",
-    "p_inference_whole": "inference_throughput_whole",
+    "p_validation_whole": "validation_throughput",
+    "p_validation_core": "validation_throughput_core",
+    "p_inference_whole": "inference_throughput",
     "p_inference_core": "inference_throughput_core",
 }
 _ACCURACIES = {"val_average_acc": "validation", "infer_average_acc": "inference"}
@@ -118,7 +118,7 @@ class Case:
         if name in _ACCURACIES:
             return self.accuracy(_ACCURACIES[name])
         if key == "vendor_usage(GiB)" and self.run.vendor == "hexaflake":
-            return Meaning("device_memory_used", 2.0**20, "byte")  # its monitor reads MiB and nobody divides
+            return Meaning("memory_used", 2.0**20, "bytes")  # its monitor reads MiB and nobody divides
         return _FIXED.get(key)
 
     def _rate(self, name: str, *, tokens: bool = False) -> Meaning:
@@ -138,10 +138,10 @@ class Case:
 
 _FIXED = {
     "flops": Meaning("achieved_flops", 1.0, "FLOP/s", "achieved_flops@config_flops_x_core_rate"),
-    "e2e_time(second)": Meaning("run_wall_time", 1.0, "s"),
-    "byte_per_batch": Meaning("input_bytes_per_batch", 1.0, "byte"),
-    "vendor_usage(GiB)": Meaning("device_memory_used", _GIB, "byte"),
-    "vendor_max_mem(GiB)": Meaning("device_memory_total", _GIB, "byte"),
+    "e2e_time(second)": Meaning("run_time", 1.0, "s"),
+    "byte_per_batch": Meaning("input_bytes_per_batch", 1.0, "bytes"),
+    "vendor_usage(GiB)": Meaning("memory_used", _GIB, "bytes"),
+    "vendor_max_mem(GiB)": Meaning("memory_total", _GIB, "bytes"),
     "*MFU": Meaning("mfu", 0.01, "fraction", "mfu@flagperf_hardcoded_peak"),
 }
 

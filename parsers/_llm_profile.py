@@ -26,7 +26,7 @@ SECTIONS = {
 _SINGLE = {
     "request_num": ("completed_requests", "value", "completed_requests@two_chunks"),
     "failed": ("failed_requests", "value", "failed_requests@fewer_than_two_chunks"),
-    "valid ratio": ("valid_ratio", "value", "valid_ratio@two_chunks"),
+    "valid ratio": ("success_rate", "value", "success_rate@two_chunks"),
     "Total QPS": ("requests_per_second", "value", "requests_per_second@valid"),
     "Avg Input Length": ("input_tokens", "mean", "input_tokens@nominal"),
     "Avg Output Length": ("output_tokens", "mean", "output_tokens@chunks"),
@@ -39,7 +39,6 @@ _DISTRIBUTION = {
     "first_token_time": ("ttft", "ttft@first_chunk"),
     "decode_token_time": ("tpot", "tpot@mean_chunk_gap"),
 }
-_UNITS = {"valid_ratio": "fraction", "input_tokens": "token", "output_tokens": "token"}
 
 
 class Value(NamedTuple):
@@ -85,7 +84,6 @@ class Cell:
                 statistic=statistic,
                 raw_name=raw_name,
                 raw_value=value.raw,
-                unit=_UNITS.get(metric),
                 definition=definition,
                 input_len=self.input_len,
                 output_len=self.output_len,
@@ -116,9 +114,7 @@ def is_test_log(place: Place) -> bool:
     return bool(_TEST_LOG.fullmatch(place.name))
 
 
-def cell_name(
-    directory: str, clients: float | None, input_len: float | None, output_len: float | None
-) -> str:
+def cell_name(directory: str, clients: float | None, input_len: float | None, output_len: float | None) -> str:
     """``results/bz8_input256_output128``."""
     case = f"input{input_len:.0f}_output{output_len:.0f}"
     if clients is not None:

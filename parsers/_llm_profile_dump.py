@@ -29,9 +29,7 @@ def wrote_lightllm(head: Head) -> bool:
     return is_ancestor(head.text)
 
 
-def dump(
-    place: Place, text: str, program: str, conditions: Mapping[str, Any] | None = None
-) -> Iterator[Item]:
+def dump(place: Place, text: str, program: str, conditions: Mapping[str, Any] | None = None) -> Iterator[Item]:
     """Items of a dump.
 
     Raises:
@@ -43,9 +41,7 @@ def dump(
         raise ParseError(f"not JSON: {why}") from None
     if not isinstance(result, dict) or not isinstance(result.get("clients"), int):
         raise ParseError("no number of clients")
-    cell = cell_of(
-        place, values_of(result, _places(text)), float(result["clients"]), str(result.get("backend", ""))
-    )
+    cell = cell_of(place, values_of(result, _places(text)), float(result["clients"]), str(result.get("backend", "")))
     yield from cell.measurements(length_mode(cell) if conditions is None else conditions)
     yield cell.run(program)
 

@@ -22,9 +22,7 @@ _ERROR = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*")
 _TRACEBACK = "Traceback (most recent call last)"
 
 
-def report(
-    place: Place, text: str, program: str, conditions: Mapping[str, Any] | None = None
-) -> Iterator[Item]:
+def report(place: Place, text: str, program: str, conditions: Mapping[str, Any] | None = None) -> Iterator[Item]:
     """Items of one report; percentiles come from the dict where it is whole, else from the rounded lines.
 
     Args:
@@ -67,9 +65,7 @@ def _printed(lines: list[str]) -> dict[str, Value]:
             values[single["key"] or single["rate"]] = Value(float(raw), raw, number)
         elif rank := _PERCENTILE.search(text):
             decimals = str(len(rank["value"].partition(".")[2]))
-            values[f"{rank['key']} {rank['p']}"] = Value(
-                float(rank["value"]), rank["value"], number, decimals
-            )
+            values[f"{rank['key']} {rank['p']}"] = Value(float(rank["value"]), rank["value"], number, decimals)
     return values
 
 

@@ -90,9 +90,7 @@ def first_records(
 
 def printed(frame: Frame, row: int) -> str:
     """Step, times and loss of a train record in the digits that mmengine's text log prints."""
-    return (
-        f"{whole(frame.columns['@step'])[row]}:{spoken(frame, row, {'time': 4, 'data_time': 4, 'loss': 4})}"
-    )
+    return f"{whole(frame.columns['@step'])[row]}:{spoken(frame, row, {'time': 4, 'data_time': 4, 'loss': 4})}"
 
 
 def spoken(frame: Frame, row: int, digits: dict[str, int]) -> str:
@@ -101,7 +99,7 @@ def spoken(frame: Frame, row: int, digits: dict[str, int]) -> str:
 
 
 def placed(frame: Frame, steps: StepLog, train: Train, before: dict[str, Any]) -> tuple[Ints, Ints]:
-    """Run index and global step of each record: its own if it has one, else that of the train record before it."""
+    """Run and global step of each record: its own step, else that of the train record before."""
     if frame.kind != "train":
         runs, at = steps.before(train, frame.lines, before)
         return runs, whole(frame.columns["@step"]) if "@step" in frame.columns else at
@@ -169,7 +167,7 @@ _FP16_WRAPPER = re.compile(r"^fp16 = dict\(", re.M)
 
 
 def read_config(text: str, run: Run) -> None:
-    """Facts of a ``Config:`` block: Python source as yapf prints it; only literals are read, nothing is run."""
+    """Facts of a ``Config:`` block: Python source printed by yapf; only literals are read, nothing is run."""
     for name, value in _SCALAR.findall(text):
         literal = _literal(value)
         if literal is not None:
@@ -205,8 +203,8 @@ _EVENTS = (
     (
         "checkpoint",
         re.compile(
-            r"Saving checkpoint at (?:(?P<iter>\d+) iterations|\d+ epochs)|The best checkpoint with|is saved
-            to "
+            r"Saving checkpoint at (?:(?P<iter>\d+) iterations|\d+ epochs)|The best checkpoint with|is "
+            r"saved to "
         ),
     ),
     ("resume", re.compile(r"resumed epoch:? ?(?P<epoch>\d+), iter:? ?(?P<iter>\d+)")),

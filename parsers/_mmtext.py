@@ -1,4 +1,4 @@
-"""How a text log of the OpenMMLab family is folded: mmengine's and mmcv 1's differ in prefix and header only."""
+"""How text logs of the OpenMMLab family are folded: mmengine and mmcv 1 differ in prefix and header."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENVIRONMENT = "System environment:"
 
 
 class OpenMMLabLog(LineParser):
-    """Frames of kind train, val and test; notes ``log`` (a line with the prefix) and ``text`` (one without)."""
+    """Frames of kind train, val and test; notes ``log`` (a line with the prefix), ``text`` (without)."""
 
     prefix: ClassVar[re.Pattern[str]]  #: groups ``clock``, ``level`` and perhaps ``year``
     framework: ClassVar[str]
@@ -73,9 +73,7 @@ class OpenMMLabLog(LineParser):
             yield Issue(reason, line, text[:500])
         clocks = self._clocks(state, place, scan)
         for line, tag, text in scan.notes:
-            yield from self._note(
-                state, runs, steps.at(train, line, before), (line, tag, text), clocks.get(line)
-            )
+            yield from self._note(state, runs, steps.at(train, line, before), (line, tag, text), clocks.get(line))
         yield from self._records(state, place, scan, (runs, steps, train, before))
         yield from self.more(state, scan, steps, train, before)
         read_block(state, runs, self.config)
@@ -96,18 +94,14 @@ class OpenMMLabLog(LineParser):
             if "tokens_per_sec" in frame.columns:
                 for number in np.unique(index).tolist():
                     runs[number].framework = "xtuner"
-            yield from points(
-                frame, frame.kind, state["name"], index, at, times, int(rank[1]) if rank else None
-            )
+            yield from points(frame, frame.kind, state["name"], index, at, times, int(rank[1]) if rank else None)
 
     def _beginnings(self, scan: Scan) -> list[int]:
         """Lines at which a run announces itself: its environment, or the checkpoint that it goes on from."""
         found = []
         for line, tag, text in scan.notes:
             prefix = self.prefix.search(text) if tag == "log" else None
-            if (prefix and self.begins(text[prefix.end() :])) or (
-                tag == "text" and text.endswith(_ENVIRONMENT)
-            ):
+            if (prefix and self.begins(text[prefix.end() :])) or (tag == "text" and text.endswith(_ENVIRONMENT)):
                 found.append(line)
         return found
 
@@ -149,18 +143,14 @@ class OpenMMLabLog(LineParser):
         state.pop("block", None)
 
     def _clocks(self, state: State, place: Place, scan: Scan) -> dict[int, int]:
-        """Time of each log line that is no record; console clocks, notes and records alike, get their year."""
+        """Time of each log line that is no record; console clocks, of records too, get their year."""
         stamps = {line: self.prefix.search(text) for line, tag, text in scan.notes if tag == "log"}
         clocks = {line: m["clock"] for line, m in stamps.items() if m}
         dated = {line: when for line, text in clocks.items() if (when := microseconds(text)) is not None}
-        bare = {
-            line: when for line, text in clocks.items() if (when := microseconds(f"2000/{text}")) is not None
-        }
+        bare = {line: when for line, text in clocks.items() if (when := microseconds(f"2000/{text}")) is not None}
         frames = [f for f in scan.frames if "@yearless" in f.columns]
         lines = np.concatenate([*(f.lines for f in frames), np.array(list(bare), np.int64)])
-        times = np.concatenate(
-            [*(f.columns["@yearless"] for f in frames), np.array(list(bare.values()), np.int64)]
-        )
+        times = np.concatenate([*(f.columns["@yearless"] for f in frames), np.array(list(bare.values()), np.int64)])
         if not len(lines):
             return dated
         order = np.argsort(lines, kind="stable")

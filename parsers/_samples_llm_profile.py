@@ -38,10 +38,7 @@ def _report(result: dict[str, Any], total: int, last: str | None = None) -> str:
     valid = result["request_num"]
     lines = [f"\n\nvalid num = {valid}; all data num = {total}; valid ratio = {valid / total}\n"]
     lines += [f"{key}: {result[key]}" for key in ("Total QPS", "Avg Input Length", "Avg Output Length")]
-    lines += [
-        f"{key}: {result[key]} token/s"
-        for key in ("Total Throughput", "Input Throughput", "Output Throughput")
-    ]
+    lines += [f"{key}: {result[key]} token/s" for key in ("Total Throughput", "Input Throughput", "Output Throughput")]
     lines += ["-" * 10, *(f"request_time {p}: {v:.6f}s" for p, v in result["request_time"].items())]
     lines += [
         "-" * 10,
@@ -101,7 +98,7 @@ LOG_SAMPLES = (
         measurements={
             **_MEASURED,
             ("failed_requests", "value"): 0.0,
-            ("valid_ratio", "value"): 1.0,
+            ("success_rate", "value"): 1.0,
         },
         runs={
             "results/bz8_input256_output128": {
@@ -118,7 +115,7 @@ LOG_SAMPLES = (
         measurements={
             ("requests_per_second", "value"): 0.0625,
             ("failed_requests", "value"): 1.0,
-            ("valid_ratio", "value"): 0.98,
+            ("success_rate", "value"): 0.98,
             ("tpot", "p1"): (31.0 + 1 / 512) / 1000,
             ("tpot", "max"): float("nan"),
         },
@@ -143,7 +140,7 @@ LOG_SAMPLES = (
         measurements={
             ("completed_requests", "value"): 0.0,
             ("failed_requests", "value"): 16.0,
-            ("valid_ratio", "value"): 0.0,
+            ("success_rate", "value"): 0.0,
         },
         runs={"results/bz8_input512_output128": {"status": "failed"}},
         events=("error",),
@@ -193,9 +190,7 @@ def _row(input_len: int, output_len: int, result: dict[str, Any]) -> str:
 _HEADER = (
     "input_len,output_len,"
     + ",".join(k for k, v in _EIGHT.items() if not isinstance(v, dict))
-    + "".join(
-        f",{name}_P{p}" for name in ("request_time", "first_token_time", "decode_token_time") for p in _P
-    )
+    + "".join(f",{name}_P{p}" for name in ("request_time", "first_token_time", "decode_token_time") for p in _P)
     + "\r\n"
 )
 
@@ -215,10 +210,7 @@ CSV_SAMPLES = (
     ),
     Sample(
         "v1/test_results.csv",
-        _HEADER
-        + _row(256, 128, _ONE)
-        + "512,128,,1,50,0.5\r\n"
-        + _row(512, 128, {**_ONE, "Total QPS": 0.125}),
+        _HEADER + _row(256, 128, _ONE) + "512,128,,1,50,0.5\r\n" + _row(512, 128, {**_ONE, "Total QPS": 0.125}),
         matched=2,
         runs={
             "v1/input256_output128": {"fingerprint": "llm_profile:1:0.0625"},
@@ -231,10 +223,7 @@ CSV_SAMPLES = (
 LIGHTLLM_SAMPLES = (
     Sample(
         "light/out.log",
-        "Generate random data finish.\n"
-        + _TQDM
-        + _report(_LIGHT, 2000)
-        + "Results have been written to a.json\n",
+        "Generate random data finish.\n" + _TQDM + _report(_LIGHT, 2000) + "Results have been written to a.json\n",
         matched=8,
         measurements={
             ("requests_per_second", "value"): 12.5,

@@ -223,9 +223,7 @@ _ITERATIONS = _rows(
 )
 
 _REMAINDER = _rows(_train(1, 10, 1.0), _train(1, 20, 0.875), _train(1, 27, 0.75), _train(2, 10, 0.5)) + (
-    '{"mode": "train", "epoch": 2, "it\n'
-    + _rows(_train(2, 20, 0.25))
-    + '{"mode": "train", "epoch": 2, "iter": 27, "lo'
+    '{"mode": "train", "epoch": 2, "it\n' + _rows(_train(2, 20, 0.25)) + '{"mode": "train", "epoch": 2, "iter": 27, "lo'
 )
 
 JSON_SAMPLES = (

@@ -24,9 +24,7 @@ _LINE = re.compile(
     r" \| (?P<level>[A-Za-z][A-Za-z ]*?) *\| (?P<where>\S+) -(?: (?P<message>.*))?"
     r"|[+-]\d{4} - (?P<level2>[A-Za-z][A-Za-z ]*?) - (?P<message2>.*))$"
 )
-_MARK = re.compile(
-    rf"^.{{0,80}}?{_CLOCK} \| (?P<level>(?:Init|Vendor Inference) Begin|Finish Info) *\|", re.M
-)
+_MARK = re.compile(rf"^.{{0,80}}?{_CLOCK} \| (?P<level>(?:Init|Vendor Inference) Begin|Finish Info) *\|", re.M)
 _WELCOME = re.compile(rf"{_CLOCK}\S* (?:\||-) Welcome\b.*Welcome to FlagPerf Inference!")
 _CONTAINER = re.compile(rf"^{_CLOCK} \| [A-Z]+ +\| (?:tools|benchmarks|inference_engine)\.\S+ - ", re.M)
 
@@ -39,9 +37,7 @@ _TIMES = {"Init End": "init_time", "Export End": "export_time", "Vendor Compile 
 _BATCH_SIZE = re.compile(r"Set batch_size to (\d+)$")
 
 _TESTCASE = re.compile(r"=+ Testcase: (?P<a>\S+) =+$|-== Testcase (?P<b>\S+) starts ==-$")
-_CASE_DIR = re.compile(
-    r"Check task log in real time from container: \S*/(?P<host>[^/]+)/container\.out\.log$"
-)
+_CASE_DIR = re.compile(r"Check task log in real time from container: \S*/(?P<host>[^/]+)/container\.out\.log$")
 _RESULT = re.compile(r"(?P<key>\*?[\w()]+) +: (?P<value>\S.*?|) *$")
 _RESULT_KEYS = {
     "vendor", "compiler", "precision", "batchsize", "byte_per_batch", "flops", "e2e_time(second)",

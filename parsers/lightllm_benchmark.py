@@ -33,12 +33,7 @@ class LightLLMBenchmark(DocumentParser):
         if is_dump(head):
             return "keys request_time, first_token_time_dict … without P1" if wrote_lightllm(head) else None
         is_json = head.text.lstrip().startswith("{")
-        if (
-            not is_json
-            and SUMMARY.search(head.text)
-            and is_ancestor(head.text)
-            and "Sender QPS: " not in head.text
-        ):
+        if not is_json and SUMMARY.search(head.text) and is_ancestor(head.text) and "Sender QPS: " not in head.text:
             return "'valid num = …; all data num = …' with percentiles from P25"
         return None
 

@@ -28,9 +28,7 @@ class LLMProfileLog(DocumentParser):
         text = head.text
         if head.place.matches("*.md", "*.rst") or text.lstrip().startswith("{") or is_ancestor(text):
             return None
-        if is_test_log(head.place) and any(
-            mark in text for mark in ("valid num = ", "Running tests:", "Traceback")
-        ):
+        if is_test_log(head.place) and any(mark in text for mark in ("valid num = ", "Running tests:", "Traceback")):
             return "named test_log_…input…_output….log by benchmark_all.py"
         if SUMMARY.search(text) and "Sender QPS: " not in text:
             return "'valid num = …; all data num = …; valid ratio = …' with percentiles from P1"

@@ -31,8 +31,9 @@ _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch|Iter)(?:\(\w+\))? ?\[")
 _BEGINS = re.compile(r"Environment info:|Start running, host: |resumed (?:from )?epoch:? \d+, iter")
 _HEAD = re.compile(
     _PREFIX.pattern + r"(?:(?:Epoch|Iter) \[\d+[\]/][^\t\n]*\t|(?:Epoch|Iter)\((?:train|val)\) \[\d+\][^\t\n]*\t"
-    r"|Environment info:$|Start running, host: .*work_dir: )", re.M,
-)  # fmt: skip
+    r"|Environment info:$|Start running, host: .*work_dir: )",
+    re.M,
+)
 _START = re.compile(r"Start running, host: (\S+), work_dir: (.+)")
 _EXTENT = re.compile(r"workflow: .*, max: (\d+) (epochs|iters)")
 
@@ -112,6 +113,6 @@ def _counters(header: re.Match[str]) -> list[Field]:
 
 
 def _phase(header: re.Match[str], metrics: list[Field]) -> str:
-    """A record without ``time`` is an evaluation, also where early versions gave it the header of a train record."""
+    """A record without ``time`` is an evaluation, also where early versions gave it a train header."""
     trained = header["i"] or header["iter"]
     return "train" if trained and any(f.name == "time" for f in metrics) else "val"

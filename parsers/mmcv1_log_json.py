@@ -21,6 +21,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from llmstats.parsing import DocumentParser, Head, Objects, Place
@@ -130,7 +131,7 @@ def _sort(text: str) -> _File:
 
 
 def _record(row: dict[str, Any], length: int | None) -> dict[str, Any]:
-    """A record with its kind and service keys; ``lr`` of several optimizers becomes ``lr_<name>`` as in the text."""
+    """A record with its kind and service keys; several learning rates become ``lr_<name>`` as in the text."""
     epoch, inner = row["epoch"], row["iter"]
     values = {k: v for k, v in row.items() if k not in ("mode", "epoch", "iter")}
     for key in [k for k, v in values.items() if isinstance(v, dict)]:
@@ -181,13 +182,13 @@ def _epoch_length(file: _File) -> int | None:
 
 
 def _ended(last: dict[int, int], interval: int) -> set[int]:
-    """Lengths that the last records of epochs prove; the newest epoch may go on where every record is logged."""
+    """Lengths that the last records of epochs prove; the newest epoch may go on."""
     complete = [inner for epoch, inner in last.items() if epoch < max(last)] if interval == 1 else []
     return {*complete, *(inner for inner in last.values() if interval and inner % interval)}
 
 
 def _validated(file: _File, last: dict[int, int], interval: int) -> set[int]:
-    """Lengths that validations tell: those of before mmcv 1.3.5, less than an interval behind the train record."""
+    """Lengths that validations tell, before mmcv 1.3.5: less than an interval behind the train record."""
     info = "\n".join(str(row.get("env_info", "")) for _, row in file.meta)
     if (version := _VERSION.search(info)) and tuple(map(int, version.groups())) >= (1, 3, 5):
         return set()
@@ -202,9 +203,7 @@ def _by_iteration(config: str, file: _File) -> bool | None:
     if _BY_EPOCH.search(config):
         return False
     rows = [(row["epoch"], row["iter"]) for _, row in file.records if row["mode"] == "train"]
-    turns = [
-        after[1] > before[1] for before, after in zip(rows, rows[1:], strict=False) if after[0] > before[0]
-    ]
+    turns = [after[1] > before[1] for before, after in pairwise(rows) if after[0] > before[0]]
     if turns:
         return all(turns)
     return False if all(epoch == 1 for epoch, _ in rows) else None

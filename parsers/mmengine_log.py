@@ -1,6 +1,7 @@
 """mmengine's text log, file and console form: also XTuner 0.x, mmdetection 3, mmpretrain, mmpose, mmseg 1.
 
-Source: ``mmengine/logging/logger.py`` (prefix), ``mmengine/runner/log_processor.py`` (lines), ``runner.py`` (blocks).
+Source: ``mmengine/logging/logger.py`` (prefix), ``mmengine/runner/log_processor.py`` (lines), ``runner.py``
+(blocks).
 """
 
 from __future__ import annotations

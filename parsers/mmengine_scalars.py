@@ -1,5 +1,4 @@
-"""mmengine's JSON lines: ``vis_data/scalars.json`` and ``vis_data/{timestamp}.json``, full precision, no
-clock.
+"""mmengine's JSON lines, ``scalars.json`` and ``{timestamp}.json`` in ``vis_data``: full precision, no clock.
 
 Source: ``mmengine/visualization/vis_backend.py`` ``LocalVisBackend``, ``mmengine/hooks/logger_hook.py``.
 
@@ -109,7 +108,7 @@ def _record(row: dict[str, Any], seen: list[int]) -> dict[str, Any] | None:
 
 
 def _kind(row: dict[str, Any], size: int, prefix: str, step: int, seen: list[int]) -> str:
-    """What a record is: ``train``, ``val``, ``test``, or a single scalar of a phase that somebody added by hand."""
+    """What a record is: ``train``, ``val``, ``test``, or a scalar of a phase that somebody added by hand."""
     bare = {k.removeprefix(f"{prefix}/") for k in row}
     timed = {"time", "data_time"} <= bare
     trained = prefix in ("", "train") and any(k in _TRAIN_KEYS or k.endswith("lr") for k in bare)

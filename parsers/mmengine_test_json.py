@@ -1,7 +1,7 @@
-"""mmengine's test result: ``{work_dir}/{timestamp}/{timestamp}.json``, one object, written when a test ends.
+"""mmengine's test result: ``{timestamp}/{timestamp}.json``, one object, written when a test ends.
 
-Source: ``mmengine/hooks/logger_hook.py`` ``after_test_epoch``.  The file of the same name in ``vis_data`` holds JSON
-lines that end with a ``step``; this one has none.
+Source: ``mmengine/hooks/logger_hook.py`` ``after_test_epoch``.  The file of the same name in ``vis_data`` holds
+JSON lines that end with a ``step``; this one has none.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ class MMEngineTestJson(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         place = head.place
-        named = (
-            place.name.endswith(".json") and TIMESTAMP.fullmatch(place.stem) and place.parent() == place.stem
-        )
+        named = place.name.endswith(".json") and TIMESTAMP.fullmatch(place.stem) and place.parent() == place.stem
         first = head.text.lstrip().split("\n", 1)[0]
         if named and first.startswith('{"') and not _STEP.search(first) and '"mode":' not in first:
             return f"one object in {place.parent()}/{place.name}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from llmstats.training import (
     CONFLICT,
     Runs,
     StepLog,
-    Train,
     is_conflict_marker,
     microseconds,
     points,
@@ -99,7 +97,7 @@ class XTunerV1Log(LineParser):
         for line, reason, text in scan.suspects:
             yield Issue(reason, line, text[:500])
         for line, tag, text in scan.notes:
-            yield from _note(state, runs[_run_at(train, breaks, line, before)], line, tag, text)
+            yield from _note(state, runs[steps.at(train, line, before)], line, tag, text)
         for frame in scan.frames:
             index = train.runs[np.searchsorted(train.lines, frame.lines)]
             runs.span(index, frame.columns["@clock"])
@@ -163,14 +161,6 @@ def _resumes(scan: Scan) -> list[int]:
         if prefix and (_RESUME.search(text) or (_RESUME_MEMORY.search(text) and not prefix["rank"])):
             found.append(line)
     return found
-
-
-def _run_at(train: Train, breaks: list[int], line: int, before: dict[str, Any]) -> int:
-    """Run of a line that is no record: that of the record before it, or the next if a break came between."""
-    at = int(np.searchsorted(train.lines, line)) - 1
-    run, last = (int(train.runs[at]), int(train.lines[at])) if at >= 0 else (before["run"], 0)
-    seen = at >= 0 or before["step"] >= 0
-    return run + (seen and any(last < b <= line for b in breaks))
 
 
 def _note(state: State, run: Run, line: int, tag: str, text: str) -> Iterator[Event]:

@@ -137,8 +137,8 @@ def read(parser: Parser, path: str, raw: bytes, *, cuts: Sequence[int] = (), fin
     """Items of a file.
 
     Args:
-        cuts: places in ``raw`` where one reading ends and the next goes on, with nothing but the parser's state
-            (through JSON) between them.
+        cuts: places in ``raw`` where one reading ends and the next goes on, with nothing but the parser's
+            state (through JSON) between them.
         final: the file has ended; else an unfinished last line is held back.
     """
     outcome = Outcome(parser)

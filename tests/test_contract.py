@@ -192,8 +192,7 @@ def colours(raw: bytes) -> bytes:
     """Colour codes around every line and around the level, window titles and 24-bit colours too."""
     lines = raw.split(b"\n")
     painted = [
-        b"\x1b[4m\x1b[37m" + line.replace(b"INFO", b"\x1b[38;2;1;200;9mINFO\x1b[0m") + b"\x1b[0m"
-        for line in lines
+        b"\x1b[4m\x1b[37m" + line.replace(b"INFO", b"\x1b[38;2;1;200;9mINFO\x1b[0m") + b"\x1b[0m" for line in lines
     ]
     return b"\x1b]0;training\x07" + b"\n".join(painted)
 
@@ -229,9 +228,7 @@ def test_progress_bars(parser: Parser, sample: Sample) -> None:
     whole = parserkit.read_sample(parser, sample)
     lines = sample.text.split("\n")
     for number in whole.lines:
-        bars = "".join(
-            f"\r {n}%|{'█' * (n // 10)}  | {n}/100 [00:0{n // 10}<00:09,  9.1it/s]" for n in (10, 50)
-        )
+        bars = "".join(f"\r {n}%|{'█' * (n // 10)}  | {n}/100 [00:0{n // 10}<00:09,  9.1it/s]" for n in (10, 50))
         lines[number - 1] = f"{bars}\r{lines[number - 1]}"
     outcome = parserkit.read(parser, sample.path, "\n".join(lines).encode())
     assert outcome.flat()["points"] == whole.flat()["points"]

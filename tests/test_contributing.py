@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import llmstats
+from llmstats import query
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -80,3 +82,21 @@ def test_the_log_in_the_document_is_read(site, tmp_path):
     assert [tuple(row) for row in rows] == [(10, 2.3026), (20, 2.1972)]
     runs = db.query("SELECT run_id, framework, device, device_count FROM runs").rows
     assert [tuple(row) for row in runs] == [("night/train", "toytrain", "Toy X1", 8)]
+
+
+def test_the_query_is_declared_as_it_says():
+    info = query._info("peak_memory", example("peak_memory"))
+    assert info.title == "How much device memory did each run use at most?"
+    assert [(p.name, p.type, p.default) for p in info.parameters] == [("at_least", "DOUBLE", "0")]
+
+
+def test_the_query_answers(tmp_path):
+    path = str(tmp_path / "x.duckdb")
+    llmstats.open(path).ingest(ROOT / "examples" / "work_dirs")
+    with duckdb.connect(path) as con:
+        con.execute(example("peak_memory"))
+        rows = con.execute("FROM peak_memory()").fetchall()
+        assert len(rows) == 2
+        assert all(run.startswith("deepseek_v2_lite_alpaca_a100/") for run, _, _ in rows)
+        assert rows[0][2] == max(row[2] for row in rows) > 54000 * 2**20
+        assert con.execute("FROM peak_memory(at_least := 1e15)").fetchall() == []

@@ -28,9 +28,7 @@ def measured(outcome: parserkit.Outcome, run: str) -> dict[tuple[str, str | None
 
 def test_container_stdout_and_host_speak_of_one_run() -> None:
     container = read(f"result/{CASE}/10.0.0.5_noderank0/container.out.log", CONTAINER)
-    stdout = read(
-        f"result/{CASE}/10.0.0.5_noderank0/stdout_err.out.log", "+ python3 run_inference.py\n" + CONTAINER
-    )
+    stdout = read(f"result/{CASE}/10.0.0.5_noderank0/stdout_err.out.log", "+ python3 run_inference.py\n" + CONTAINER)
     host = read(f"result/{RUN}/host.out.log", HOST)
     roots = {(o.runs[CASE].name, o.runs[CASE].root) for o in (container, stdout, host)}
     assert roots == {(CASE, f"{parserkit.ROOT}/result/{CASE}")}
@@ -55,10 +53,10 @@ def test_container_stdout_and_host_speak_of_one_run() -> None:
 def test_result_blocks_belong_to_the_case_named_before() -> None:
     host = read(f"result/{RUN}/host.out.log", HOST)
     llm = measured(host, f"{RUN}/llama2_7b_mmlu:pytorch_2.1")
-    assert llm["framework_throughput_core", None].value == 2600.123
+    assert llm["validation_throughput_core", None].value == 2600.123
     assert llm["inference_throughput_core", None].value is None
-    assert llm["device_memory_used", None].value == 2048.0 * 2**20  # hexaflake labels MiB as GiB
-    assert measured(host, CASE)["device_memory_used", None].value == 28.75 * 2**30
+    assert llm["memory_used", None].value == 2048.0 * 2**20  # hexaflake labels MiB as GiB
+    assert measured(host, CASE)["memory_used", None].value == 28.75 * 2**30
     assert not measured(host, f"{RUN}/bert:pytorch_1.13")
 
 
@@ -87,10 +85,7 @@ def test_units_are_corrected(case: str, word: str, unit: str, definition: str) -
 
 def test_debug_steps_are_no_data() -> None:
     outcome = read("x/container.out.log", CONTAINER)
-    step = (
-        CONTAINER.split("\n").index(next(line for line in CONTAINER.split("\n") if "Step: 0 / 782" in line))
-        + 1
-    )
+    step = CONTAINER.split("\n").index(next(line for line in CONTAINER.split("\n") if "Step: 0 / 782" in line)) + 1
     assert step not in outcome.lines
 
 
@@ -101,8 +96,6 @@ def test_failures() -> None:
         f"{RUN}/llama2_7b_mmlu:pytorch_2.1": "completed",
         f"{RUN}/bert:pytorch_1.13": "failed",
     }
-    cut = read(
-        f"result/{CASE}/h_noderank0/container.out.log", CONTAINER[: CONTAINER.index("Finish Info") - 30]
-    )
+    cut = read(f"result/{CASE}/h_noderank0/container.out.log", CONTAINER[: CONTAINER.index("Finish Info") - 30])
     assert cut.runs[CASE].status is None
     assert measured(cut, CASE)["inference_throughput_core", None].value == 3600.987654321

@@ -15,12 +15,13 @@ TRACKER = formats.parser("xtuner_v1_tracker")
 EXP = "work_dirs/toy/20260821100000"
 
 
-def log_line(step: int, *, rank: int | None = None, minute: int = 0, loss: float | None = None) -> str:
+def log_line(step: int, *, rank: int | None = None, minute: int = 0) -> str:
     shown = "" if rank is None else f"[RANK {rank}]"
     return (
-        f"[XTuner]{shown}[2026-08-21 10:{minute:02}:{step:02}][INFO] Epoch 0 Step {step}/9 data_time: 0.0100 "
-        f"lr: 1.000000e-05 time: 2.0000 text_tokens: 4096 reduced_llm_loss: {loss or 3 - step / 8:.8f}, "
-        f"local_loss: {3 - step / 8:.8f} grad_norm: 1.25000000 max_memory: 10.00 GB reserved_memory: 12.00 GB "
+        f"[XTuner]{shown}[2026-08-21 10:{minute:02}:{step:02}][INFO] Epoch 0 Step {step}/9 "
+        f"data_time: 0.0100 lr: 1.000000e-05 time: 2.0000 text_tokens: 4096 "
+        f"reduced_llm_loss: {3 - step / 8:.8f}, local_loss: {3 - step / 8:.8f} grad_norm: 1.25000000 "
+        f"max_memory: 10.00 GB reserved_memory: 12.00 GB "
         f"tgs: 2048.0 exp_tgs: 1800.5 eta: 0:34:10 \n"
     )
 
@@ -45,7 +46,7 @@ def tracker_line(step: int, spent: float) -> str:
     return json.dumps(record) + "\n"
 
 
-RESUME = "[XTuner][2026-08-21 10:01:00][INFO] Resume from checkpoint: /w/toy/20260821100000/checkpoints/epoch-0-step-4\n"
+RESUME = "[XTuner][2026-08-21 10:01:00][INFO] Resume from checkpoint: /w/toy/checkpoints/epoch-0-step-4\n"
 
 
 def keys(outcome: parserkit.Outcome) -> set[tuple[str, str, int | None, str, int | None]]:
@@ -58,7 +59,8 @@ def read(path: str, text: str) -> parserkit.Outcome:
     return parserkit.read(parser, path, text.encode())
 
 
-# (steps before, header, steps after): a step back, a repeated step, an exact continuation, lines lost before the kill.
+# Steps in the log, those that reached the tracker, and those after the resume: a step back, a repeated step, an
+# exact continuation, lines of the tracker lost in the kill.
 RESUMES = [
     ([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], [5, 6, 7]),
     ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [5, 6]),
@@ -68,9 +70,7 @@ RESUMES = [
 
 
 @pytest.mark.parametrize(("logged", "flushed", "after"), RESUMES)
-def test_log_and_tracker_tell_the_attempts_apart_alike(
-    logged: list[int], flushed: list[int], after: list[int]
-) -> None:
+def test_log_and_tracker_tell_the_attempts_apart_alike(logged: list[int], flushed: list[int], after: list[int]) -> None:
     text = "".join(map(log_line, logged)) + RESUME + "".join(log_line(step, minute=2) for step in after)
     lines = [tracker_line(step, 2.0 * i) for i, step in enumerate(flushed, 1)]
     lines += [tracker_line(step, 2.0 * i) for i, step in enumerate(after, 1)]
@@ -88,9 +88,7 @@ def test_log_and_tracker_tell_the_attempts_apart_alike(
 
 def test_values_and_units_agree_between_log_and_tracker() -> None:
     log = read(f"{EXP}/logs/rank1.log", log_line(1) + log_line(2))
-    tracker = read(
-        f"{EXP}/logs/exp_tracking/rank1/tracker.jsonl", tracker_line(1, 2.1) + tracker_line(2, 4.1)
-    )
+    tracker = read(f"{EXP}/logs/exp_tracking/rank1/tracker.jsonl", tracker_line(1, 2.1) + tracker_line(2, 4.1))
     values = {(p.rank, p.metric, p.step): p.value for p in log.points}
     for p in tracker.points:
         if p.metric != "train_time":
@@ -103,13 +101,13 @@ def test_rank_of_another_file_may_see_no_header() -> None:
 
 
 def test_interleaved_ranks_without_a_header() -> None:
-    """A rank that is first seen together with others that went back begins where they began."""
+    """A rank that is first seen together with others that went back begins where they are now."""
     steps = [(0, 1), (1, 1), (0, 2), (1, 2), (0, 1), (1, 1), (2, 2), (0, 2)]
     outcome = read("captures/node_0.txt", "".join(log_line(step, rank=rank) for rank, step in steps))
     loss = sorted((p.run, p.rank, p.step) for p in outcome.points if p.metric == "loss")
     assert loss == [
-        ("captures", 0, 1), ("captures", 0, 2), ("captures", 1, 1), ("captures", 1, 2), ("captures", 2, 2),
-        ("captures#2", 0, 1), ("captures#2", 0, 2), ("captures#2", 1, 1),
+        ("captures", 0, 1), ("captures", 0, 2), ("captures", 1, 1), ("captures", 1, 2),
+        ("captures#2", 0, 1), ("captures#2", 0, 2), ("captures#2", 1, 1), ("captures#2", 2, 2),
     ]  # fmt: skip
 
 

@@ -26,8 +26,9 @@ point AS (
     ) d ON d.block_key = v.block_key
   WHERE v.hidden IS NOT TRUE
 )
-SELECT p.run_key, p.series_key, p.rank, p.driver, p.stride, p.step, p.line, p.tick, p.data,
-  CASE WHEN p.apart THEN p.time + coalesce(p.data, 0) ELSE p.time END AS seconds,
+SELECT p.run_key, p.series_key, p.rank, p.driver, p.stride, p.step, p.line, p.tick,
+  CASE WHEN isfinite(p.data) THEN p.data END AS data,
+  CASE WHEN isfinite(p.time) THEN CASE WHEN p.apart THEN p.time + coalesce(data, 0) ELSE p.time END END AS seconds,
   CASE p.driver WHEN 'tokens' THEN p.val ELSE 1 END AS work,
   CASE p.driver WHEN 'rate' THEN 1 / p.val ELSE seconds END AS span
 FROM point p
