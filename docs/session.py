@@ -23,14 +23,23 @@ README = ROOT / "README.md"
 #: Width of the tables, in characters, and the home that the reader sees in paths.
 WIDTH, HOME = 110, "/home/you"
 
-TRAINING = "SELECT experiment, attempt, device, device_count, precision FROM runs WHERE kind = 'training' ORDER BY ALL"
+RUNS = "SELECT experiment, attempt, device, device_count, precision FROM runs WHERE kind = 'training' ORDER BY ALL"
 READINGS = "SELECT experiment, verdict, first_touch, sustained, smoothed, non_finite FROM convergence()"
+SPEED = "SELECT run_id, tokens_per_second_per_device, devices, drops, definition FROM throughput()"
+DROPS = "SELECT experiment, first_step, last_step, ratio, cause, lost_seconds FROM throughput_drops()"
+SERVING = (
+    "SELECT device, concurrency, output_tokens_per_second AS tps, ttft_p50, ttft_p99, status "
+    "FROM serving() WHERE input_len = 1024 AND concurrency >= 64 ORDER BY ALL"
+)
 COMMANDS = (
     "llmstats ingest examples/work_dirs",
-    f'llmstats query "{TRAINING}"',
+    f'llmstats query "{RUNS}"',
     f'llmstats query "{READINGS}"',
     'llmstats query "SELECT verdict, reason FROM convergence()"',
     'llmstats query "SELECT verdict, reason FROM convergence(min_steps := 5000)"',
+    f'llmstats query "{SPEED}"',
+    f'llmstats query "{DROPS}"',
+    f'llmstats query "{SERVING}"',
     "llmstats show deepseek_v2_lite_alpaca_a100/20250209_110212 --metric loss --step 2040 --format json",
     "llmstats query convergense",
 )

@@ -91,9 +91,7 @@ def _container(machine: Machine, began: datetime) -> tuple[Container, dict[str, 
     return log, result
 
 
-def _pass(
-    log: Container, machine: Machine, stage: str, speed: tuple[float, float], right: int
-) -> tuple[float, float]:
+def _pass(log: Container, machine: Machine, stage: str, speed: tuple[float, float], right: int) -> tuple[float, float]:
     """All questions once; rates as FlagPerf rounds them for its result."""
     function = "model_forward" if stage == "Validation" else "engine_forward"
     seconds = TOKENS / speed[0]
@@ -103,9 +101,7 @@ def _pass(
     for i in range(QUESTIONS // FREQUENCY + 1):
         message = f"Step: {i * FREQUENCY} / {QUESTIONS}"
         log.say("DEBUG", f"{_MODULE}:{function}:53", message, pace[i - 1] if i else 0.4)
-    log.say(
-        "INFO", f"{_MODULE}:{function}:84", f"MMLU5-shots Acc: {right / QUESTIONS}", seconds - sum(pace) - 0.4
-    )
+    log.say("INFO", f"{_MODULE}:{function}:84", f"MMLU5-shots Acc: {right / QUESTIONS}", seconds - sum(pace) - 0.4)
     whole, core = speed
     log.say("INFO", f"{_MODULE}:cal_perf:24", f"{stage}(pytorch) Perf: {whole} tps")
     log.say("INFO", f"{_MODULE}:cal_perf:27", f"{stage}(pytorch) core Perf: {core} tps")

@@ -84,9 +84,7 @@ def simulate(server: Server, clients: int, input_len: int, output_len: int) -> t
     return requests, max(ends) + 0.3
 
 
-def summary(
-    requests: Sequence[Request], wall: float, clients: int, input_len: int, output_len: int
-) -> dict[str, Any]:
+def summary(requests: Sequence[Request], wall: float, clients: int, input_len: int, output_len: int) -> dict[str, Any]:
     """The dict of results in the program's order; a "token" is a chunk of the stream."""
     n = len(requests)
     times = {
@@ -113,10 +111,7 @@ def report(result: Mapping[str, Any], numpy2: bool) -> str:
     n = result["request_num"]
     lines = ["", "", f"valid num = {n}; all data num = {n}; valid ratio = {n / n}", ""]
     lines += [f"{key}: {result[key]}" for key in ("Total QPS", "Avg Input Length", "Avg Output Length")]
-    lines += [
-        f"{key}: {result[key]} token/s"
-        for key in ("Total Throughput", "Input Throughput", "Output Throughput")
-    ]
+    lines += [f"{key}: {result[key]} token/s" for key in ("Total Throughput", "Input Throughput", "Output Throughput")]
     for key, name in _TIMES.items():
         space, unit = (" " if key == "request_time" else "  "), ("ms" if key.startswith("decode") else "s")
         lines += ["-" * 10, *(f"{name}{space}{p}: {value:.6f}{unit}" for p, value in result[key].items())]

@@ -39,8 +39,7 @@ def compose(folder: Path) -> None:
     for name, labels in LABELS.items():
         lines = ["# What the logs below this folder do not say themselves.", "[labels]"]
         lines += [
-            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
-            for key, value in labels.items()
+            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in labels.items()
         ]
         (folder / name / "llmstats.toml").write_text("\n".join(lines) + "\n", "utf-8")
 

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from llmstats.errors import LlmstatsError, NotFound
-from llmstats.parsing import Head, JsonLinesParser, LineParser, Parser
+from llmstats.parsing import Head, Parser
 
 GROUP = "llmstats.parsers"
 
@@ -84,7 +84,7 @@ def _is_document(head: Head) -> bool:
 
 def detect(head: Head) -> Verdict:
     """Which format a file is, by its path and the first 64 KiB of its text."""
-    asked = [p for p in parsers() if not (_is_document(head) and isinstance(p, (LineParser, JsonLinesParser)))]
+    asked = [p for p in parsers() if p.documents or not _is_document(head)]
     answers = [(p, reason) for p in asked if (reason := p.detect(head))]
     if len(answers) == 1:
         return Verdict(*answers[0])

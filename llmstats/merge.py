@@ -1,13 +1,13 @@
 """One value, one home: what a run's files say twice is shown once, and cites the better file.
 
-Raw rows are never removed.  A value that another file of the run has at the same step with more digits is *hidden*: the
-whole row of ``block_values`` (``hidden``) or single places of it (``shown``).  Times that a file lacks are *joined* from
-another file of the run by phase and step.  Both are functions of the raw rows, so the order of ingest, the growth of one
-file before another, and ``forget`` all lead to the same ``points``.
+Raw rows are never removed.  A value that another file of the run has at the same step with more digits is *hidden*:
+the whole row of ``block_values`` (``hidden``) or single places of it (``shown``).  Times that a file lacks are *joined*
+from another file of the run by phase and step.  Both are functions of the raw rows, so the order of ingest, the growth
+of one file before another, and ``forget`` all lead to the same ``points``.
 
-Work is bounded by what changed: only blocks whose steps overlap a changed range are looked at, and only where two series
-contest the same values or a file goes back in its steps.  A rank of NULL and rank 0 are the same rank here: the JSON
-files of a framework often leave it out.
+Work is bounded by what changed: only blocks whose steps overlap a changed range are looked at, and only where two
+series contest the same values or a file goes back in its steps.  A rank of NULL and rank 0 are the same rank here: the
+JSON files of a framework often leave it out.
 """
 
 from __future__ import annotations
@@ -134,6 +134,13 @@ WHERE series_key IN (SELECT series_key FROM cleared) AND hidden""",
     "UPDATE series_rows SET marked = false WHERE series_key IN (SELECT series_key FROM cleared)",
 )
 
+#: A row for each changed run that has blocks with and without a clock, or times joined before.
+_CLOCKS_DIFFER = """
+SELECT 1 FROM blocks
+WHERE min_step IS NOT NULL AND (run_key, phase) IN (SELECT (run_key, phase) FROM changed)
+GROUP BY run_key, phase
+HAVING bool_or(NOT has_clock) AND (bool_or(has_clock) OR bool_or(joined IS NOT NULL))"""
+
 #: Times by step from the best file that has a clock, spread over the blocks that have none.
 _JOINED = """
 CREATE OR REPLACE TEMP TABLE joined_times AS
@@ -200,7 +207,7 @@ def _merge_points(con: DuckDBPyConnection) -> None:
     for statement in _CLEAR:
         con.execute(statement)
     contested = _any(con, "SELECT 1 FROM contested")
-    if not contested and not _clocks_differ(con):
+    if not contested and not _any(con, _CLOCKS_DIFFER):
         return
     con.execute(_PARTS)
     if contested:
@@ -210,15 +217,6 @@ def _merge_points(con: DuckDBPyConnection) -> None:
             con.execute(statement)
     con.execute(_JOINED)
     con.execute(_APPLY_JOINED)
-
-
-def _clocks_differ(con: DuckDBPyConnection) -> bool:
-    """Whether a changed run has blocks with and without a clock, or times joined before."""
-    return _any(
-        con,
-        "SELECT 1 FROM blocks WHERE min_step IS NOT NULL AND (run_key, phase) IN (SELECT (run_key, phase) FROM changed) "
-        "GROUP BY run_key, phase HAVING bool_or(NOT has_clock) AND (bool_or(has_clock) OR bool_or(joined IS NOT NULL))",
-    )
 
 
 def _any(con: DuckDBPyConnection, query: str) -> bool:

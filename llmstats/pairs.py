@@ -21,7 +21,7 @@ _KEY_AHEAD = r"[A-Za-z_][\w./@-]*:\s"
 _END = rf"(?=[\s;|]|,(?!\d)|$|{_KEY_AHEAD})"
 _VALUE = regex.compile(
     rf"(?P<duration>{_DURATION}){_END}"
-    rf"|(?P<number>(?=[+\-.\d]){_NUMBER}|{_NOT_FINITE})(?P<unit>{_UNIT})?{_END}"
+    rf"|(?P<number>(?=[+-]?\.?\d){_NUMBER}|{_NOT_FINITE})(?P<unit>{_UNIT})?{_END}"
 )
 _VECTOR = regex.compile(r"(?: [+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w:.]))+")
 _COLON = regex.compile(r"\s*:(?=\s|[+-]?[\d.])\s*")

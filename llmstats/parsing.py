@@ -125,6 +125,8 @@ class Parser:
     version: ClassVar[int] = 1
     title: ClassVar[str]  #: one line for the table of formats
     writes: ClassVar[str] = ""  #: the program that writes the format
+    #: Whether the format lives in prose (``.md``, ``.rst``, …); a log that prose quotes is no log.
+    documents: ClassVar[bool] = False
     names: ClassVar[Mapping[str, Name]] = {}
     samples: ClassVar[Sequence[Sample]] = ()
 

@@ -7,12 +7,16 @@ underscore hold macros that the queries share.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import resources
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import NotFound, QueryError
@@ -23,11 +27,18 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-#: What SQL from a user may take.
-MEMORY_LIMIT = "8GB"
+#: What SQL from a user may take at most; a smaller machine keeps DuckDB's own limits.
+MEMORY_LIMIT = 8 * 2**30
+THREADS = 8
 _PARAMETER = re.compile(r"parameter: (?P<name>\w+) (?P<type>\w+) = (?P<default>.+?) -- (?P<text>.+)$")
-_STATEMENTS = ("select", "from", "with", "describe", "desc", "show", "summarize", "pivot", "unpivot", "values", "explain")
-_MISSING = re.compile(r"(?:Table|View|Macro) Function? ?with name (\S+?)!? does not exist|Table with name (\S+?) does not exist", re.I)
+_FIRST_WORDS = (
+    "select", "from", "with", "describe", "desc", "show", "summarize", "pivot", "unpivot", "values", "table", "explain"
+)  # fmt: skip
+_SPACE = r"(?>(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*)"
+_FIRST_WORD = re.compile(r"(?>(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*)(\w+)", re.S)
+_EXPLAIN = re.compile(rf"{_SPACE}explain\b{_SPACE}(?:analyze\b|\([^()]*\))?", re.S | re.I)
+_MISSING = re.compile(r"(?:Table|View|Function) with name (\S+?)!? does not exist", re.I)
+_BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +62,43 @@ class QueryInfo:
     sql: str
 
 
-@dataclass(slots=True)
 class Answer:
-    """A materialised result: column names and rows of Python values."""
+    """A materialised result: column names (each but once) and rows of Python values.
 
-    columns: list[str]
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    types: list[str] = field(default_factory=list)  #: DuckDB's names of the types, where a database answered
-    _table: Any = None
+    Args:
+        columns: names; a name that occurs again gets a number.
+        rows: one tuple per row, as long as ``columns``; left out where ``table`` is given.
+        types: DuckDB's names of the types, where a database answered.
+        table: the same as a pyarrow table.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[tuple[Any, ...]] | None = None,
+        types: Sequence[str] = (),
+        table: pa.Table | None = None,
+    ) -> None:
+        self.columns = _distinct(columns)
+        self.types = list(types)
+        self._rows = None if rows is None else list(rows)
+        self._table = table
+
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All rows; made when first asked for, since `pl` and `df` do without."""
+        if self._rows is None:
+            columns = [] if self._table is None else [column.to_pylist() for column in self._table.columns]
+            self._rows = list(zip(*columns, strict=True))
+        return self._rows
 
     def arrow(self) -> pa.Table:
         """As a pyarrow table."""
         import pyarrow as pa
 
-        if self._table is not None:
-            return self._table
-        names = [n if self.columns.index(n) == i else f"{n}_{i}" for i, n in enumerate(self.columns)]
-        return pa.table({n: [row[i] for row in self.rows] for i, n in enumerate(names)})
+        if self._table is None:
+            self._table = pa.table({name: [row[i] for row in self.rows] for i, name in enumerate(self.columns)})
+        return self._table
 
     def pl(self) -> pl.DataFrame:
         """As a polars frame."""
@@ -80,6 +111,19 @@ class Answer:
     def df(self) -> pd.DataFrame:
         """As a pandas frame."""
         return self.arrow().to_pandas()
+
+    def __repr__(self) -> str:
+        count = len(self.rows) if self._table is None else self._table.num_rows
+        return f"Answer({count} rows: {', '.join(self.columns)})"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of which none occurs twice: ``a, a`` becomes ``a, a_1``."""
+    given: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{n}" for n in count(1))
+        given.append(name if name not in given else next(n for n in numbered if n not in given and n not in names))
+    return given
 
 
 # --------------------------------------------------------------------------- the catalogue of queries
@@ -109,7 +153,7 @@ def list_queries() -> tuple[QueryInfo, ...]:
 
 
 def install(con: duckdb.DuckDBPyConnection) -> None:
-    """Create all macros; those that others need first (a macro's body is bound when it is called)."""
+    """Create all macros; those that others need first, since a macro's body is bound when it is created."""
     left = dict(_files())
     while left:
         made = [name for name, sql in left.items() if not any(_uses(sql, other) for other in left if other != name)]
@@ -120,45 +164,100 @@ def install(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _uses(sql: str, other: str) -> bool:
-    return re.search(rf"\b{re.escape(other)}\s*\(", sql) is not None
+    return re.search(rf"^(?!\s*--).*\b{re.escape(other)}\s*\(", sql, re.M) is not None
 
 
 # --------------------------------------------------------------------------- answering
 
 
 def run(con: duckdb.DuckDBPyConnection, question: str, parameters: Mapping[str, str] | None = None) -> Answer:
-    """Answer a named query or one statement of read-only SQL.
+    """Answer a named query (one word) or one statement of read-only SQL.
+
+    Before SQL runs, ``con`` is guarded (see `guard`) and stays so.
 
     Raises:
-        NotFound: no such query or parameter.
+        NotFound: no such query or parameter, or no experiment or run that ``pick`` names.
         QueryError: a parameter of the wrong type, or SQL that DuckDB refuses.
     """
+    parameters = parameters or {}
+    question = question.strip()
+    if re.fullmatch(r"[\w-]*", question):
+        answer = _ask(con, _call(question, parameters))
+        if not answer.rows:
+            _check_pick(con, parameters.get("pick", "*"))
+        return answer
+    _check_statement(question, parameters)
+    guard(con)
+    return _ask(con, question)
+
+
+def _ask(con: duckdb.DuckDBPyConnection, sql: str) -> Answer:
     import duckdb
 
-    parameters = parameters or {}
-    sql, values = (question, []) if re.search(r"\s", question.strip()) else _call(question.strip(), parameters)
-    if sql is question:
-        _check_statement(question, parameters)
-        guard(con)
     try:
-        relation = con.execute(sql, values)
-        columns = [d[0] for d in relation.description or []]
-        types = [str(d[1]) for d in relation.description or []]
-        table = relation.to_arrow_table() if hasattr(relation, "to_arrow_table") else relation.fetch_arrow_table()
+        relation = con.sql(sql)
+        names = _distinct(relation.columns)
+        table = relation.to_arrow_table().rename_columns(names)
     except duckdb.Error as why:
         raise QueryError(_explain(str(why))) from why
-    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True)) if table.num_columns else []
-    return Answer(columns, rows, types, table)
+    return Answer(names, types=[str(t) for t in relation.types], table=_plain_types(table))
+
+
+def _plain_types(table: pa.Table) -> pa.Table:
+    """Sums of integers as integers and intervals as durations: not everybody knows DuckDB's own types."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type) and field.type.scale == 0:
+            with suppress(pa.ArrowInvalid):  # beyond 64 bits it stays what it is
+                table = table.set_column(i, field.name, table.column(i).cast(pa.int64()))
+        elif pa.types.is_interval(field.type):
+            table = table.set_column(i, field.name, _durations(table.column(i)))
+    return table
+
+
+def _durations(column: pa.ChunkedArray) -> pa.Array:
+    """Intervals as durations; as text where months occur, whose length nobody knows."""
+    import pyarrow as pa
+
+    values = column.to_pylist()
+    if any(v is not None and v.months for v in values):
+        return pa.array([v and f"{v.months} months {v.days} days {v.nanoseconds / 1e9:g} s" for v in values])
+    spans = [v and timedelta(days=v.days, microseconds=v.nanoseconds // 1000) for v in values]
+    return pa.array(spans, pa.duration("us"))
 
 
 def guard(con: duckdb.DuckDBPyConnection) -> None:
-    """Shut the doors before SQL of a user runs: no files, no settings, bounded memory."""
-    con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    """Shut the doors before SQL of a user runs: no files, no settings, bounded memory and threads, no spilling."""
+    asked = "SELECT current_setting('lock_configuration'), current_setting('memory_limit'), current_setting('threads')"
+    locked, memory, threads = con.execute(asked).fetchall()[0]
+    if locked:
+        return
+    con.execute(f"SET memory_limit = '{min(_bytes(memory), MEMORY_LIMIT)} bytes'")
+    con.execute(f"SET threads = {min(threads, THREADS)}")
+    con.execute("SET temp_directory = ''")  # else a large sort leaves files in the current directory
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
 
 
-def _call(name: str, parameters: Mapping[str, str]) -> tuple[str, list[Any]]:
+def _bytes(text: str) -> int:
+    """``95.3 MiB`` as bytes, as DuckDB shows its limit."""
+    number, unit = text.split()
+    return int(float(number) * _BYTES[unit])
+
+
+def _check_pick(con: duckdb.DuckDBPyConnection, pick: str) -> None:
+    """A name without a pattern that nothing bears is a mistake; one that has nothing to show is none."""
+    if set(pick) & set("*?["):
+        return
+    rows = con.execute("SELECT r.run_id, r.experiment FROM runs r").fetchall()
+    known = {name for row in rows for name in row if name is not None}
+    if pick not in known:
+        raise NotFound.among("experiment or run", pick, known)
+
+
+def _call(name: str, parameters: Mapping[str, str]) -> str:
+    """The call of a named query; values are written as literals, since binding them imports pandas (0.4 s)."""
     known = {q.name: q for q in list_queries()}
     if name not in known:
         raise NotFound.among("query", name, known)
@@ -166,55 +265,94 @@ def _call(name: str, parameters: Mapping[str, str]) -> tuple[str, list[Any]]:
     for given in parameters:
         if given not in wanted:
             raise NotFound.among(f"parameter of {name}", given, wanted)
-    values = [_typed(wanted[k], v) for k, v in parameters.items()]
-    arguments = ", ".join(f"{k} := ?" for k in parameters)
-    return f"FROM {name}({arguments})", values
+    arguments = ", ".join(f"{k} := {_literal(_typed(wanted[k], v))}" for k, v in parameters.items())
+    return f"FROM {name}({arguments})"
+
+
+def _literal(value: str | float | bool) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return f"'{value}'::DOUBLE" if isinstance(value, float) else str(value)
 
 
 def _typed(parameter: Parameter, text: str) -> Any:
-    """A parameter's text as a value of its type."""
-    kind = parameter.type.upper()
+    """A parameter's text as a value of its type.
+
+    Raises:
+        QueryError: the text is none of that type.
+    """
+    read, wanted = _READERS[parameter.type]
     try:
-        if kind in ("DOUBLE", "FLOAT", "DECIMAL"):
-            value = float(text)
-            if math.isnan(value):
-                raise ValueError
-            return value
-        if kind in ("BIGINT", "INTEGER", "INT", "UBIGINT"):
-            return int(text)
-        if kind in ("BOOLEAN", "BOOL"):
-            return {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}[text.lower()]
-    except (ValueError, KeyError):
-        what = {"D": "a number", "F": "a number", "B": "a whole number", "I": "a whole number", "U": "a whole number"}
-        wanted = "true or false" if kind.startswith("BOO") else what[kind[0]]
-        raise QueryError(
-            f"--{parameter.name.replace('_', '-')} {text!r}: {wanted} is needed ({parameter.text}; default {parameter.default})"
-        ) from None
-    return text
+        return read(text)
+    except ValueError:
+        option = f"--{parameter.name.replace('_', '-')}"
+        hint = f"{parameter.text}; default {parameter.default}"
+        raise QueryError(f"{option} {text!r}: {wanted} is needed ({hint})") from None
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isnan(value):
+        raise ValueError(text)
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if abs(value) >= 2**63:
+        raise ValueError(text)
+    return value
+
+
+def _truth(text: str) -> bool:
+    words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]
+
+
+#: What reads a parameter of a type, and what to ask for where it cannot.
+_READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "DOUBLE": (_number, "a number"),
+    "BIGINT": (_whole, "a whole number"),
+    "BOOLEAN": (_truth, "true or false"),
+    "VARCHAR": (str, "a text"),
+}
 
 
 def _check_statement(sql: str, parameters: Mapping[str, str]) -> None:
-    import duckdb
+    """One statement that only reads.
 
+    Raises:
+        QueryError: otherwise.
+    """
     if parameters:
         raise QueryError(f"SQL takes no parameters; write the value into the statement ({', '.join(parameters)})")
+    kinds = _kinds(sql)
+    if len(kinds) != 1:
+        raise QueryError(f"one statement at a time; there are {len(kinds)}")
+    first = _FIRST_WORD.match(sql)
+    word = first[1].lower() if first else ""
+    if word not in _FIRST_WORDS or kinds[0] not in ("SELECT", "MULTI", "EXPLAIN"):
+        beginnings = "SELECT, FROM, WITH, DESCRIBE, SHOW or SUMMARIZE"
+        raise QueryError(f"the store is read only here: a query begins with {beginnings}")
+    if kinds[0] == "EXPLAIN":
+        _check_statement(_EXPLAIN.sub("", sql, count=1), {})
+
+
+def _kinds(sql: str) -> list[str]:
+    """DuckDB's names for the kinds of the statements; what it puts before a PIVOT itself has no text."""
+    import duckdb
+
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as why:
         raise QueryError(_explain(str(why))) from why
-    if len(statements) != 1:
-        raise QueryError(f"one statement at a time; there are {len(statements)}")
-    first = re.match(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(\w+)", sql, re.S)
-    if not first or first[1].lower() not in _STATEMENTS:
-        raise QueryError("the store is read only here: a query begins with SELECT, FROM, WITH, DESCRIBE, SHOW or SUMMARIZE")
+    return [s.type.name for s in statements if s.query or s.type.name != "CREATE"]
 
 
 def _explain(message: str) -> str:
     """DuckDB's message; where a named query was meant, say so."""
     match = _MISSING.search(message)
-    if match:
-        name = next(g for g in match.groups() if g)
-        near = {q.name for q in list_queries()}
-        if name in near:
-            return f"{message}\n{name} is a named query: write FROM {name}()"
-    return message
+    meant = difflib.get_close_matches(match[1].strip('"'), [q.name for q in list_queries()], 1) if match else []
+    return f"{message}\n{meant[0]} is a named query: write FROM {meant[0]}()" if meant else message

@@ -223,9 +223,10 @@ def _update(con: DuckDBPyConnection, columns: Sequence[str], rows: Sequence[tupl
         return
     typed = ("run_key INTEGER", *columns)
     names = [c.split()[0] for c in columns]
+    differ = " OR ".join(f"run_rows.{n} IS DISTINCT FROM u.{n}" for n in names)
     picked = ", ".join(f"unnest(?::{c.split()[1]}[]) AS {c.split()[0]}" for c in typed)
     con.execute(
         f"UPDATE run_rows SET {', '.join(f'{n} = u.{n}' for n in names)} FROM (SELECT {picked}) u "
-        f"WHERE run_rows.run_key = u.run_key AND ({' OR '.join(f'run_rows.{n} IS DISTINCT FROM u.{n}' for n in names)})",
+        f"WHERE run_rows.run_key = u.run_key AND ({differ})",
         [list(column) for column in zip(*rows, strict=True)],
     )

@@ -48,10 +48,7 @@ def write_items(con: DuckDBPyConnection, sources: Sequence[Source], runs: Resolu
     outcome.requests += _write_rare(con, sources, runs, _REQUESTS)
     outcome.events += _write_rare(con, sources, runs, _EVENTS)
     issues = [
-        (s.key, i.line, i.reason, i.excerpt, i.suspect, False)
-        for s in sources
-        for i in s.items
-        if isinstance(i, Issue)
+        (s.key, i.line, i.reason, i.excerpt, i.suspect, False) for s in sources for i in s.items if isinstance(i, Issue)
     ]
     columns = ("source_key", "line", "reason", "excerpt", "suspect", "derived")
     outcome.issues += insert(con, "issue_rows", columns, issues)
@@ -222,7 +219,8 @@ def _write_rare(con: DuckDBPyConnection, sources: Iterable[Source], runs: Resolu
     for source in sources:
         for item in source.items:
             if isinstance(item, kind.item):
-                run_key, fact_key = runs.keys(source.key, item.run)  # type: ignore[attr-defined]
+                assert isinstance(item, (Measurement, Request, Event))
+                run_key, fact_key = runs.keys(source.key, item.run)
                 rows.append((source.key, run_key, fact_key, *kind.values(item)))
     return insert(con, kind.table, ("source_key", "run_key", "fact_key", *kind.columns), rows)
 

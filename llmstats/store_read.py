@@ -46,7 +46,9 @@ def attach(path: str, *, read_only: bool) -> DuckDBPyConnection:
     """
     import duckdb
 
-    con = duckdb.connect(":memory:", config={"python_enable_replacements": False})
+    # A writer takes one thread: beside the workers that parse, DuckDB's own threads cost twice the work they share.
+    threads = {} if read_only else {"threads": 1}
+    con = duckdb.connect(":memory:", config={"python_enable_replacements": False, **threads})
     how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP_SIZE}, STORAGE_VERSION '{STORAGE_VERSION}'"
     try:
         con.execute(f"ATTACH {_quoted(os.path.abspath(path))} AS {CATALOG} (TYPE duckdb, {how})")

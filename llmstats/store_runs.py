@@ -1,8 +1,8 @@
 """Which run a source speaks of: facts per source, and their resolution into runs.
 
 Two facts tell of one run when name and root agree, or when their fingerprints agree and one root lies at or above the
-other.  A run is a connected set of facts, so the answer depends on what is stored and not on the order in which it came;
-a fact that joins two runs, or whose removal parts them, moves their rows to other keys.
+other.  A run is a connected set of facts, so the answer depends on what is stored and not on the order in which it
+came; a fact that joins two runs, or whose removal parts them, moves their rows to other keys.
 """
 
 from __future__ import annotations

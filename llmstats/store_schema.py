@@ -150,10 +150,6 @@ def _load_catalogues(con: DuckDBPyConnection) -> None:
 
 
 def _install_queries(con: DuckDBPyConnection) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("llmstats.query") is None:
-        return
     from llmstats import query
 
     query.install(con)

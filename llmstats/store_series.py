@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -161,7 +162,7 @@ def _extent(arrays: Sequence[Ints]) -> tuple[int, int, bool] | None:
     if not arrays:
         return None
     low, high = min(int(a.min()) for a in arrays), max(int(a.max()) for a in arrays)
-    in_order = all(int(a[-1]) < int(b[0]) for a, b in zip(arrays, arrays[1:], strict=False))
+    in_order = all(int(a[-1]) < int(b[0]) for a, b in pairwise(arrays))
     if in_order and all(bool((a[1:] > a[:-1]).all()) for a in arrays):
         return low, high, False
     together = np.sort(np.concatenate(arrays), kind="stable")

@@ -220,8 +220,7 @@ def drop_sources(con: DuckDBPyConnection, sources: Sequence[tuple[int, str]]) ->
     keys_table(con, "asked", [key for key, _ in sources])
     con.execute("DELETE FROM source_rows WHERE source_key IN (SELECT key FROM asked)")
     con.execute(
-        "DELETE FROM containers WHERE path NOT IN "
-        "(SELECT container FROM source_rows WHERE container IS NOT NULL)"
+        "DELETE FROM containers WHERE path NOT IN (SELECT container FROM source_rows WHERE container IS NOT NULL)"
     )
 
 

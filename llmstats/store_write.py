@@ -53,7 +53,8 @@ def forget(con: DuckDBPyConnection, path_or_run: str) -> Forgotten:
     sources = matching_paths(con, path_or_run)
     touched: set[int] = set()
     if not sources:
-        touched = {row[0] for row in con.execute("SELECT run_key FROM run_rows WHERE run_id = ?", [path_or_run]).fetchall()}
+        named = con.execute("SELECT run_key FROM run_rows WHERE run_id = ?", [path_or_run])
+        touched = {row[0] for row in named.fetchall()}
         sources = [source for run_key in touched for source in _forget_facts(con, run_key)]
     sources = with_copies(con, sources)
     touched |= runs_before(con, [key for key, _ in sources])

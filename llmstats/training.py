@@ -314,18 +314,34 @@ def frames_of(objects: Objects, service: dict[str, str], phase_of: Any) -> list[
         service: JSON key -> service column (``{"step": "@step", "epoch": "@epoch"}``).
         phase_of: function of the record that gives its phase (also the frame's kind).
     """
-    groups: dict[tuple[str, tuple[str, ...]], list[tuple[int, dict[str, Any]]]] = {}
+    groups: dict[tuple[str, tuple[str, ...]], _Rows] = {}
     for line, row in objects.rows:
-        numeric = tuple(k for k, v in row.items() if isinstance(v, (int, float)) and not isinstance(v, bool))
-        groups.setdefault((phase_of(row), numeric), []).append((line, row))
+        groups.setdefault((phase_of(row), tuple(row)), []).append((line, row))
     frames = []
     for (phase, keys), rows in groups.items():
-        columns: dict[str, npt.NDArray[Any]] = {
-            service.get(k, k): np.array([row[k] for _, row in rows], np.float64) for k in keys
-        }
-        lines = np.array([line for line, _ in rows], np.int64)
-        frames.append(Frame(phase, {}, lines, columns, dict.fromkeys(columns, FULL), {}))
+        for numeric, part in _by_numbers(keys, rows):
+            columns: dict[str, npt.NDArray[Any]] = {
+                service.get(k, k): np.array([row[k] for _, row in part], np.float64) for k in numeric
+            }
+            lines = np.array([line for line, _ in part], np.int64)
+            frames.append(Frame(phase, {}, lines, columns, dict.fromkeys(columns, FULL), {}))
     return frames
+
+
+_Rows = list[tuple[int, dict[str, Any]]]
+_NUMBERS = {int, float}
+
+
+def _by_numbers(keys: tuple[str, ...], rows: _Rows) -> Iterator[tuple[tuple[str, ...], _Rows]]:
+    """Records of equal keys, split where a value is a number in one and none in another."""
+    kinds = {k: set(map(type, (row[k] for _, row in rows))) for k in keys}
+    if all(kind <= _NUMBERS or not kind & _NUMBERS for kind in kinds.values()):
+        yield tuple(k for k in keys if kinds[k] <= _NUMBERS), rows
+        return
+    parts: dict[tuple[str, ...], _Rows] = {}
+    for line, row in rows:
+        parts.setdefault(tuple(k for k in keys if type(row[k]) in _NUMBERS), []).append((line, row))
+    yield from parts.items()
 
 
 # --------------------------------------------------------------------------- facts between two stretches

@@ -58,8 +58,6 @@ class FlagPerfInferenceLog(DocumentParser):
     samples = SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if head.place.matches("*.md", "*.rst"):
-            return None
         if _WELCOME.search(head.text):
             return "'Welcome to FlagPerf Inference!'"
         if match := _MARK.search(head.text):

@@ -28,8 +28,6 @@ class LightLLMBenchmark(DocumentParser):
     samples = LIGHTLLM_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if head.place.matches("*.md", "*.rst"):
-            return None
         if is_dump(head):
             return "keys request_time, first_token_time_dict … without P1" if wrote_lightllm(head) else None
         is_json = head.text.lstrip().startswith("{")

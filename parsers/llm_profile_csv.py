@@ -87,7 +87,11 @@ def _cell(place: Place, row: Mapping[str, str | None], line: int, *, named: bool
                 if not (half and column == _LAST):
                     values[f"{name} P{p}"] = _value(row, column, line)
     except (KeyError, ValueError) as why:
-        return Issue(f"row of the table not understood: {why}", line, ",".join(str(v) for v in row.values())[:500])
+        return Issue(
+            f"row of the table not understood: {why}",
+            line,
+            ",".join(str(v) for v in row.values() if v is not None)[:500],
+        )
     name = cell_name(place.parent(), clients if named else None, input_len, output_len)
     return Cell(name, place.directory(), clients, input_len, output_len, values, row.get("backend") or "")
 

@@ -26,7 +26,7 @@ class LLMProfileLog(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         text = head.text
-        if head.place.matches("*.md", "*.rst") or text.lstrip().startswith("{") or is_ancestor(text):
+        if text.lstrip().startswith("{") or is_ancestor(text):
             return None
         if is_test_log(head.place) and any(mark in text for mark in ("valid num = ", "Running tests:", "Traceback")):
             return "named test_log_…input…_output….log by benchmark_all.py"

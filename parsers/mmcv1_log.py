@@ -22,10 +22,10 @@ _PREFIX = re.compile(
     r"(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) - (?:(?P<logger>[\w.\-]+) - )?(?P<level>[A-Z]+) - "
 )
 _HEADER = re.compile(
-    r"Epoch \[(?P<epoch>\d+)\]\[(?P<i>\d+)/(?P<n>\d+)\][\t ]+"
-    r"|Iter \[(?P<iter>\d+)/(?P<max>\d+)\][\t ]+"
-    r"|Epoch\((?:train|val|test)\) \[(?P<val_epoch>\d+)\]\[(?P<val_i>\d+)\](?:[\t ]+|$)"
-    r"|Iter\((?:train|val|test)\) \[(?P<val_iter>\d+)\](?:[\t ]+|$)"
+    r"Epoch \[(?P<epoch>\d{1,9})\]\[(?P<i>\d{1,9})/(?P<n>\d{1,9})\][\t ]+"
+    r"|Iter \[(?P<iter>\d{1,9})/(?P<max>\d{1,9})\][\t ]+"
+    r"|Epoch\((?:train|val|test)\) \[(?P<val_epoch>\d{1,9})\]\[(?P<val_i>\d{1,9})\](?:[\t ]+|$)"
+    r"|Iter\((?:train|val|test)\) \[(?P<val_iter>\d{1,9})\](?:[\t ]+|$)"
 )
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch|Iter)(?:\(\w+\))? ?\[")
 _BEGINS = re.compile(r"Environment info:|Start running, host: |resumed (?:from )?epoch:? \d+, iter")
@@ -51,8 +51,6 @@ class MmcvLog(OpenMMLabLog):
     framework = "mmcv"
 
     def detect(self, head: Head) -> str | None:
-        if head.place.matches("*.md", "*.rst"):
-            return None
         match = _HEAD.search(head.text)
         return f"line {match[0].strip()!r}" if match else None
 

@@ -123,11 +123,15 @@ def _sort(text: str) -> _File:
                 file.broken.append((number, line))
         elif "mode" not in row:
             file.meta.append((number, row))
-        elif type(row.get("epoch")) is int and type(row.get("iter")) is int:
+        elif _is_counter(row.get("epoch")) and _is_counter(row.get("iter")):
             file.records.append((number, row))
         else:
             file.broken.append((number, line))
     return file
+
+
+def _is_counter(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _LONG
 
 
 def _record(row: dict[str, Any], length: int | None) -> dict[str, Any]:
@@ -140,8 +144,8 @@ def _record(row: dict[str, Any], length: int | None) -> dict[str, Any]:
     values |= {"@kind": "train" if train else "val", "@epoch": epoch, "@i": inner}
     if train:
         values["@step"] = inner if length is None else (epoch - 1) * length + inner
-    if length == _LONG and epoch > 1:
-        values["iter"] = inner
+        if length == _LONG and epoch > 1:
+            values["iter"] = inner
     return values
 
 

@@ -33,7 +33,7 @@ _PREFIX = re.compile(
     r"(?P<clock>(?P<year>\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - (?P<logger>[\w.\-]+) - (?P<level>[A-Z]+) - "
 )
 _HEADER = re.compile(
-    r"(?P<by>Epoch|Iter)\((?P<phase>train|val|test)\)\s*(?:\[\s*(?P<epoch>\d+)\])?\s*\[\s*(?P<i>\d+)/\s*(?P<n>\d+)\]"
+    r"(?P<by>Epoch|Iter)\((?P<phase>train|val|test)\)\s*(?:\[\s*(?P<epoch>\d{1,9})\])?\s*\[\s*(?P<i>\d{1,9})/\s*(?P<n>\d{1,9})\]"
 )
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch|Iter)\((?:train|val|test)\)")
 _OWN = re.compile(r"(?:\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d - mmengine - [A-Z]+ - ")
@@ -57,8 +57,6 @@ class MMEngineLog(OpenMMLabLog):
     framework = "mmengine"
 
     def detect(self, head: Head) -> str | None:
-        if head.place.matches("*.md", "*.rst"):
-            return None
         match = _OWN.search(head.text) or _OTHER.search(head.text)
         return f"line prefix {match[0]!r}" if match else None
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from llmstats.parsing import Head, JsonLinesParser, Name, Objects, Place, State
 from llmstats.records import Issue, Item
@@ -22,7 +23,9 @@ from ._mmengine import NAMES, TIMESTAMP, first_records, hierarchical, identity, 
 from ._samples_mmengine import SCALARS_SAMPLES
 
 _TRAIN_KEYS = frozenset(("lr", "base_lr", "epoch", "iter", "memory"))
-_SERVICE = ("step", "iter", "epoch")
+_SERVICE = {"step": "@step", "iter": "@iter", "epoch": "@epoch"}
+#: A step or epoch beyond this is none.
+_MOST = 1 << 40
 _SCALAR = " scalar"
 
 
@@ -57,14 +60,16 @@ class MMEngineScalars(JsonLinesParser):
         return {"name": name, "root": root, "experiment": experiment, "known": known, "seen": [-1, -1]}
 
     def fold(self, state: State, place: Place, objects: Objects) -> Iterator[Item]:
+        kinds: dict[int, str] = {}
         rows = []
         for line, row in objects.rows:
-            record = _record(row, state["seen"])
-            if record is None:
-                yield Issue("object without a step", line, json.dumps(row)[:500])
-            else:
+            kind, record = _record(row, state["seen"])
+            if kind:
+                kinds[id(record)] = kind
                 rows.append((line, record))
-        frames = frames_of(Objects(rows), {}, lambda record: record["@kind"])
+            else:
+                yield Issue("object without a step", line, json.dumps(row)[:500])
+        frames = frames_of(Objects(rows), _SERVICE, lambda record: kinds[id(record)])
         runs = Runs(state, lambda index: new_run(state, index, "mmengine"))
         steps = StepLog(state)
         before = steps.remembered()
@@ -85,43 +90,56 @@ class MMEngineScalars(JsonLinesParser):
 # --------------------------------------------------------------------------- one record
 
 
-def _record(row: dict[str, Any], seen: list[int]) -> dict[str, Any] | None:
-    """A record with its kind and service keys; None without a step.
+class _Layout(NamedTuple):
+    """What the keys of a record say, without its values."""
+
+    prefix: str  #: ``train``, ``val`` or ``test`` where the names carry it
+    size: int  #: number of metrics
+    timed: bool  #: has ``time`` and ``data_time``: written by the logger, not by hand
+    trained: bool  #: has what only train records have
+
+
+@lru_cache(maxsize=1024)
+def _layout(keys: tuple[str, ...]) -> _Layout:
+    prefix = next((p for p in ("train", "val", "test") if any(k.startswith(f"{p}/") for k in keys)), "")
+    bare = {k.removeprefix(f"{prefix}/") for k in keys}
+    timed = {"time", "data_time"} <= bare
+    size = len(bare - _SERVICE.keys())
+    typical = prefix in ("", "train") and any(k in _TRAIN_KEYS or k.endswith("lr") for k in bare)
+    return _Layout(prefix, size, timed, (typical and (timed or size > 1)) or (prefix == "train" and timed))
+
+
+def _record(row: dict[str, Any], seen: list[int]) -> tuple[str, dict[str, Any]]:
+    """Kind of a record (empty: it has no step) and the record with the epoch that its step may be.
 
     ``seen`` is the step and the epoch of the last train record, -1 where there is none; kept up to date here.
     """
     step = row.get("step")
-    if type(step) is not int:
-        return None
-    values = {k: v for k, v in row.items() if k not in _SERVICE}
-    prefix = next((p for p in ("train", "val", "test") if any(k.startswith(f"{p}/") for k in values)), "")
-    kind = _kind(row, len(values), prefix, step, seen)
-    values["@kind"] = kind
+    if type(step) is not int or not 0 <= step < _MOST:
+        return "", row
+    kind = _kind(_layout(tuple(row)), step, seen)
     if kind == "train":
-        seen[:] = [step, int(row.get("epoch", -1))]
-        values |= {"@step": step} | ({"@epoch": seen[1]} if seen[1] >= 0 else {})
-    elif kind.endswith(_SCALAR):
-        values["@step"] = step
-    elif seen[1] >= 0:
-        values["@epoch"] = seen[1] if step == seen[0] else step
-    return values
+        epoch = row.get("epoch")
+        if type(epoch) is not int or not 0 <= epoch < _MOST:
+            row, epoch = {k: v for k, v in row.items() if k != "epoch"}, -1
+        seen[:] = [step, epoch]
+    elif not kind.endswith(_SCALAR):
+        row = {k: v for k, v in row.items() if k != "step"}
+        if seen[1] >= 0:
+            row["epoch"] = seen[1] if step == seen[0] else step
+    return kind, row
 
 
-def _kind(row: dict[str, Any], size: int, prefix: str, step: int, seen: list[int]) -> str:
+def _kind(layout: _Layout, step: int, seen: list[int]) -> str:
     """What a record is: ``train``, ``val``, ``test``, or a scalar of a phase that somebody added by hand."""
-    bare = {k.removeprefix(f"{prefix}/") for k in row}
-    timed = {"time", "data_time"} <= bare
-    trained = prefix in ("", "train") and any(k in _TRAIN_KEYS or k.endswith("lr") for k in bare)
-    if trained and (timed or size > 1):
-        return "train"
-    if prefix == "train" and timed:
+    if layout.trained:
         return "train"
     last_step, last_epoch = seen
     of_epoch = step == last_epoch and step != last_step
-    of_iteration = size > 1 and (last_epoch < 0 or step in (0, last_step))
-    if timed or of_epoch or of_iteration:
-        return prefix or "val"
-    return (prefix or "train") + _SCALAR
+    of_iteration = layout.size > 1 and (last_epoch < 0 or step in (0, last_step))
+    if layout.timed or of_epoch or of_iteration:
+        return layout.prefix or "val"
+    return (layout.prefix or "train") + _SCALAR
 
 
 def _first_record(head: Head) -> dict[str, Any] | None:

@@ -59,8 +59,6 @@ class XTunerV1Log(LineParser):
     samples = LOG_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if head.place.matches("*.md", "*.rst"):
-            return None
         match = _HEAD.search(head.text)
         return f"line prefix '[XTuner]…[{match['clock']}][{match['level']}]'" if match else None
 

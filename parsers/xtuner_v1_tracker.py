@@ -42,7 +42,7 @@ class XTunerV1Tracker(JsonLinesParser):
     samples = TRACKER_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if head.place.matches("*.md", "*.rst") or not head.text.lstrip().startswith("{"):
+        if not head.text.lstrip().startswith("{"):
             return None
         if head.place.name == "tracker.jsonl" and '"runtime_info/' in head.text:
             return "tracker.jsonl with runtime_info/…"

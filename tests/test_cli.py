@@ -35,7 +35,7 @@ def test_ingest_talks_on_stderr_and_answers_in_json(tmp_path: Path) -> None:
     db = str(tmp_path / "x.duckdb")
     first = run("ingest", str(tmp_path), "--db", db)
     assert (first.stdout, first.exit_code) == ("", 0)
-    assert "4 files: 3 parsed, 1 unrecognised" in first.stderr
+    assert "4 files: 1 duplicate, 2 parsed, 1 unrecognised" in first.stderr
     second = json.loads(run("ingest", str(tmp_path), "--db", db, "--format", "json").stdout)
     assert second["unchanged"] == 4
     assert second["points"] == 0

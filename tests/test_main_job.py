@@ -323,20 +323,21 @@ def _big_log(path: Path, lines: int) -> None:
 
 
 def test_kill_at_any_moment_leaves_a_committed_state(tmp_path: Path) -> None:
-    path = tmp_path / "big" / "20250209_031500" / "20250209_031500.log"
+    logs = tmp_path / "logs"
+    path = logs / "big" / "20250209_031500" / "20250209_031500.log"
     _big_log(path, 800_000)
     for i in range(20):
-        Training(last=30, seed=i).write(tmp_path / f"small{i}")
+        Training(last=30, seed=i).write(logs / f"small{i}")
     whole = llmstats.open(str(tmp_path / "whole.duckdb"))
     began = time.monotonic()
-    whole.ingest(tmp_path)
+    whole.ingest(logs)
     full = time.monotonic() - began
     rng = random.Random(1)
     killed = llmstats.open(str(tmp_path / "killed.duckdb"))
     partial = 0
     for _ in range(6):
         process = subprocess.Popen(
-            [sys.executable, "-m", "llmstats", "ingest", str(tmp_path), "--db", killed.path], stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "llmstats", "ingest", str(logs), "--db", killed.path], stderr=subprocess.DEVNULL
         )
         try:
             process.wait(timeout=0.3 + rng.random() * full)
@@ -350,7 +351,7 @@ def test_kill_at_any_moment_leaves_a_committed_state(tmp_path: Path) -> None:
             for read, matched, stored in states:
                 assert matched == stored
                 partial += 0 < read < path.stat().st_size
-    killed.ingest(tmp_path)
+    killed.ingest(logs)
     digest = "SELECT count(*), sum(hash(run_id, metric, step, value, line)) FROM points"
     assert rows(killed, digest) == rows(whole, digest)
     assert rows(killed, "SELECT path, status, bytes_read, lines_matched FROM sources ORDER BY ALL") == rows(

@@ -30,10 +30,7 @@ pytestmark = [
     pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"),
 ]
 
-LOSS = (
-    "SELECT step, value, time, attempt, epoch FROM stitched "
-    "WHERE metric = 'loss' AND phase = 'train' ORDER BY step"
-)
+LOSS = "SELECT step, value, time, attempt, epoch FROM stitched WHERE metric = 'loss' AND phase = 'train' ORDER BY step"
 _LINE = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) - mmengine - INFO - Iter\(train\) \[ *(\d+)/\d+\]")
 
 
@@ -108,8 +105,7 @@ def test_the_resume_is_attempt_2_of_the_same_experiment(resumed):
     db, work_dir, _ = resumed
     rows = db.query("SELECT run_id, experiment, attempt FROM runs ORDER BY attempt").rows
     assert [tuple(r) for r in rows] == [
-        (f"toy_iter/{path.name}", "toy_iter", attempt + 1)
-        for attempt, path in enumerate(timestamp_dirs(work_dir))
+        (f"toy_iter/{path.name}", "toy_iter", attempt + 1) for attempt, path in enumerate(timestamp_dirs(work_dir))
     ]
     resumes = db.query("SELECT run_id, step FROM events WHERE kind = 'resume'").rows
     assert [tuple(r) for r in resumes] == [(rows[1][0], CHECKPOINT)]
@@ -169,7 +165,5 @@ def test_validation_carries_its_epoch_and_the_last_train_step(by_epoch):
     db, work_dir = by_epoch
     lines = (timestamp_dirs(work_dir)[0] / "vis_data" / "scalars.json").read_text().splitlines()
     near = [row["near"] for row in map(json.loads, lines) if "near" in row]
-    rows = db.query(
-        "SELECT step, epoch, value FROM points WHERE metric = 'near' AND phase = 'val' ORDER BY step"
-    ).rows
+    rows = db.query("SELECT step, epoch, value FROM points WHERE metric = 'near' AND phase = 'val' ORDER BY step").rows
     assert [tuple(r) for r in rows] == [(PER_EPOCH * e, e, near[e - 1]) for e in range(1, EPOCHS + 1)]

@@ -16,7 +16,6 @@ from llmstats.store_types import MOVE, TOUCH, Container, Delta
 
 from .store_deltas import Source, ask, fresh_store, points
 
-
 RUN = Run("toy/1", "/w/toy/1")
 
 
@@ -107,8 +106,8 @@ def test_a_run_that_no_item_describes_lives_beside_its_file(store):
 
 
 def test_columns_of_a_source(store):
-    columns = {"format": None, "status": "unrecognised", "state": {"a": math.nan}, "blocks": ["x"], "labels": {"k": "v"},
-               "size_bytes": 7, "mtime_ns": 5, "inode": 2**64 - 1, "device": 3, "parser_version": "2"}  # fmt: skip
+    columns = {"format": None, "status": "unrecognised", "state": {"a": math.nan}, "blocks": ["x"],
+               "labels": {"k": "v"}, "size_bytes": 7, "mtime_ns": 5, "inode": 2**64 - 1, "device": 3}  # fmt: skip
     store.commit([Delta("/w/a", "replace", None, columns)])
     known = store.known()["/w/a"]
     assert (known.status, known.size, known.mtime_ns, known.inode, known.device) == ("unrecognised", 7, 5, 2**64 - 1, 3)
@@ -120,7 +119,9 @@ def test_columns_of_a_source(store):
 
 
 def test_content_finds_copies(store):
-    store.commit([Delta(f"/w/{n}", "replace", None, {"content_hash": h}) for n, h in (("a", "1"), ("b", "1"), ("c", None))])
+    store.commit(
+        [Delta(f"/w/{n}", "replace", None, {"content_hash": h}) for n, h in (("a", "1"), ("b", "1"), ("c", None))]
+    )
     assert {h: [k.path for k in ks] for h, ks in store.known_content().items()} == {"1": ["/w/a", "/w/b"]}
 
 
@@ -137,7 +138,9 @@ def test_a_delta_against_another_state_is_refused(store, mode):
     stale, unknown = (1, "old"), None
     for expected in (stale, unknown):
         other = Source("/w/b").replace(RUN)
-        done = store.commit([Delta("/w/a", mode, expected, {"bytes_read": 9}, [points("toy/1", [2], {"loss": [2]})]), other])
+        done = store.commit(
+            [Delta("/w/a", mode, expected, {"bytes_read": 9}, [points("toy/1", [2], {"loss": [2]})]), other]
+        )
         assert [c.path for c in done.conflicts] == ["/w/a"]
         assert done.source_keys.keys() == {"/w/b"}
         store.forget("/w/b")
@@ -153,9 +156,9 @@ def test_a_moved_file_keeps_its_rows_and_its_run_follows(store):
     store.commit([source.replace(RUN, points("toy/1", [1], {"loss": [1]})), copy])
     done = store.commit([Delta("/v/toy/1/a.log", MOVE, None, {"mtime_ns": 9}, from_path="/w/toy/1/a.log")])
     assert done.conflicts == []
-    assert ask(store, "SELECT path, step, root FROM points JOIN sources USING (source_id) JOIN runs USING (run_id)") == [
-        ("/v/toy/1/a.log", 1, "/v/toy/1")
-    ]
+    assert ask(
+        store, "SELECT path, step, root FROM points JOIN sources USING (source_id) JOIN runs USING (run_id)"
+    ) == [("/v/toy/1/a.log", 1, "/v/toy/1")]
     assert store.known()["/w/copy.log"].duplicate_of == "/v/toy/1/a.log"
     again = store.commit([Delta("/u/a", MOVE, None, {}, from_path="/w/toy/1/a.log")])
     assert "not in the store" in again.conflicts[0].reason
@@ -165,13 +168,15 @@ def test_a_moved_file_keeps_its_rows_and_its_run_follows(store):
 
 def test_measurements_and_requests_come_back(store):
     cell = Run("cell", "/w/cell", kind="serving")
-    measured = Measurement("cell", "ttft", 0.5, "p99", "TTFT", "500 ms", input_len=256, conditions={"b": 1, "a": math.nan}, line=4)
+    measured = Measurement(
+        "cell", "ttft", 0.5, "p99", "TTFT", "500 ms", input_len=256, conditions={"b": 1, "a": math.nan}, line=4
+    )
     asked = Request("cell", 7, ttft=0.25, success=True, line=9)
     done = store.commit([Source("/w/a").replace(cell, measured, asked)])
     assert (done.measurements, done.requests) == (1, 1)
-    assert ask(store, "SELECT metric, statistic, value, unit, raw_value, input_len, conditions, line FROM measurements") == [
-        ("ttft", "p99", 0.5, "s", "500 ms", 256.0, '{"a": "nan", "b": 1}', 4)
-    ]
+    assert ask(
+        store, "SELECT metric, statistic, value, unit, raw_value, input_len, conditions, line FROM measurements"
+    ) == [("ttft", "p99", 0.5, "s", "500 ms", 256.0, '{"a": "nan", "b": 1}', 4)]
     assert ask(store, "SELECT run_id, request, ttft, success, line FROM requests") == [("cell", 7, 0.25, True, 9)]
 
 
@@ -196,7 +201,9 @@ def test_an_unknown_column_or_mode_is_a_mistake_of_the_caller(store):
 def forgotten_tree(store):
     for n in (1, 2):
         run = Run(f"toy/{n}", f"/w/toy/{n}")
-        store.commit([Source(f"/w/toy/{n}/a.log").replace(run, points(run.name, [n], {"loss": [n]}), Event(run.name, "x", "y"))])
+        store.commit(
+            [Source(f"/w/toy/{n}/a.log").replace(run, points(run.name, [n], {"loss": [n]}), Event(run.name, "x", "y"))]
+        )
     store.commit([Delta("/w/copy", "replace", None, {"status": "duplicate", "duplicate_of": "/w/toy/1/a.log"})])
 
 
@@ -239,7 +246,7 @@ def test_members_of_an_archive_are_forgotten_with_it(store):
 
 
 def test_no_store_yet(tmp_path):
-    with pytest.raises(StoreError, match="no store at .*run: llmstats ingest"):
+    with pytest.raises(StoreError, match=r"no store at .*run: llmstats ingest"):
         Store(str(tmp_path / "none.duckdb")).known()
     assert list(tmp_path.iterdir()) == []
 
@@ -313,7 +320,11 @@ def test_row_groups_stay_small_for_every_writer(store):
         steps = range(start + 1, start + 1501)
         source_points = [points("toy/1", [s], {"loss": [0.0]}, lines=[s]) for s in steps]
         store.commit([source.append(*source_points)])
-    sizes = ask(store, "SELECT max(start + count) FROM pragma_storage_info('blocks') WHERE column_name = 'run_key' GROUP BY row_group_id")
+    sizes = ask(
+        store,
+        "SELECT max(start + count) FROM pragma_storage_info('blocks') "
+        "WHERE column_name = 'run_key' GROUP BY row_group_id",
+    )
     assert len(sizes) > 1
 
 
@@ -340,8 +351,8 @@ def test_public_columns_of_the_design(store):
     wanted = {
         "sources": "source_id path format status duplicate_of detected_by encoding size_bytes content_hash bytes_read "
         "lines_total lines_matched lines_suspect parser_version error ingested_at",
-        "runs": "run_id experiment attempt kind framework model dataset vendor device device_count node_count precision "
-        "parallelism started_at ended_at status environment config labels",
+        "runs": "run_id experiment attempt kind framework model dataset vendor device device_count node_count "
+        "precision parallelism started_at ended_at status environment config labels",
         "points": "run_id rank device_index phase metric step epoch time value source_id line",
         "series": "run_id rank phase metric source_id raw_name unit definition precision values non_finite",
         "measurements": "run_id subject input_len output_len concurrency batch_size request_rate conditions metric "

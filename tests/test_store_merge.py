@@ -101,7 +101,9 @@ def test_forgetting_the_clock_takes_the_times_away(store):
 
 def test_the_last_line_of_a_file_wins_when_a_step_comes_again(store):
     source = Source("/w/a")
-    store.commit([source.replace(RUN, points("toy/1", [1, 2, 3, 2, 3], {"loss": [1, 2, 3, 20, 30]}, lines=range(1, 6)))])
+    store.commit(
+        [source.replace(RUN, points("toy/1", [1, 2, 3, 2, 3], {"loss": [1, 2, 3, 20, 30]}, lines=range(1, 6)))]
+    )
     assert ask(store, "SELECT step, value, line FROM points ORDER BY step") == [(1, 1, 1), (2, 20, 4), (3, 30, 5)]
     store.commit([source.append(points("toy/1", [3, 4], {"loss": [300, 400]}, lines=[6, 7]))])
     assert ask(store, "SELECT step, value FROM points ORDER BY step") == [(1, 1), (2, 20), (3, 300), (4, 400)]
@@ -110,7 +112,9 @@ def test_the_last_line_of_a_file_wins_when_a_step_comes_again(store):
 def test_more_decimals_are_better_and_full_is_best(store):
     for name, digits in (("a", "2"), ("b", "4"), ("c", "4e"), ("d", FULL)):
         store.commit([Source(f"/w/{name}").replace(RUN, points("toy/1", [1], {"loss": [ord(name)]}, digits))])
-        assert ask(store, "SELECT value, path FROM points JOIN sources USING (source_id)") == [(ord(name), f"/w/{name}")]
+        assert ask(store, "SELECT value, path FROM points JOIN sources USING (source_id)") == [
+            (ord(name), f"/w/{name}")
+        ]
 
 
 def test_precision_learned_later_changes_the_home(store):
@@ -127,8 +131,8 @@ def test_precision_learned_later_changes_the_home(store):
 
 def test_phases_ranks_devices_and_definitions_do_not_hide_one_another(store):
     one = {"x": [1.0]}
-    first = [points("toy/1", [1], one, phase="val"), points("toy/1", [1], one, rank=1), points("toy/1", [1], one, device_index=1),
-             points("toy/1", [1], one, definition="x@other"), points("toy/1", [1], one)]  # fmt: skip
+    kinds = ({"phase": "val"}, {"rank": 1}, {"device_index": 1}, {"definition": "x@other"}, {})
+    first = [points("toy/1", [1], one, **kind) for kind in kinds]
     second = [points("toy/1", [1], one, rank=2), points("toy/1", None, one), points("toy/1", None, one)]
     store.commit([Source("/w/a").replace(RUN, *first), Source("/w/b").replace(RUN, *second)])
     assert ask(store, "SELECT count(*) FROM points") == [(8,)]

@@ -148,7 +148,8 @@ def test_the_experiment_may_be_a_label(store):
 
 def start(stamp, steps, resumed_from=None, work_dir="/w/toy"):
     """Delta of a run of ``toy`` that logged these steps."""
-    run = Run(f"toy/{stamp}", f"{work_dir}/{stamp}", experiment="toy", started_at=stamp * SECOND, resumed_from=resumed_from)
+    run = Run(f"toy/{stamp}", f"{work_dir}/{stamp}", experiment="toy", resumed_from=resumed_from)
+    run.started_at = stamp * SECOND
     items = [points(run.name, steps, {"loss": [float(stamp)] * len(steps)})] if steps else []
     return Source(f"{work_dir}/{stamp}/x.log").replace(run, *items)
 
@@ -203,7 +204,8 @@ def test_attempts(tmp_path, case):
 
 
 def test_the_stitched_curve_takes_the_later_attempt(store):
-    store.commit([start(1, list(range(1, 101))), start(2, list(range(81, 151)), 80), start(3, list(range(121, 131)), 120)])
+    for given in ((1, range(1, 101)), (2, range(81, 151), 80), (3, range(121, 131), 120)):
+        store.commit([start(*given)])
     rows = ask(store, "SELECT attempt, min(step), max(step), count(*) FROM stitched GROUP BY ALL ORDER BY ALL")
     assert rows == [(1, 1, 80, 80), (2, 81, 120, 40), (3, 121, 130, 10)]
     assert ask(store, "SELECT count(*), count(DISTINCT step) FROM stitched") == [(130, 130)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_cuts_do_not_matter(story: list[tuple[str, int]], ranks: int, data: st.D
     def told(edges: list[int]) -> tuple[list[Any], list[Any]]:
         state: State = {}
         runs, places = [], []
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             state = json.loads(json.dumps(state))
             log = StepLog(state)
             before = log.remembered()
@@ -163,14 +164,17 @@ def test_runs_keep_their_facts_through_the_state() -> None:
 
 
 def test_frames_of_json_records() -> None:
+    """One frame per phase and set of numeric keys; texts, booleans and missing values are no numbers."""
     rows = [
         (1, {"step": 1, "loss": 0.5, "note": "x"}),
-        (2, {"step": 2, "loss": float("nan")}),
+        (2, {"step": 2, "loss": float("nan"), "note": "y"}),
         (3, {"acc": 1, "ok": True}),
+        (4, {"step": 3, "loss": None, "note": "z"}),
     ]
     frames = frames_of(Objects(rows), {"step": "@step"}, lambda row: "train" if "step" in row else "val")
     assert [(f.kind, f.lines.tolist(), sorted(f.columns)) for f in frames] == [
         ("train", [1, 2], ["@step", "loss"]),
+        ("train", [4], ["@step"]),
         ("val", [3], ["acc"]),
     ]
     assert frames[0].precision["loss"] == "full"

@@ -9,6 +9,6 @@ FROM (
   FROM _chosen(series, pick, 1) c
     JOIN block_values v ON v.series_key = c.series_key
     JOIN blocks b ON b.block_key = v.block_key
-  WHERE v.hidden IS NOT TRUE
+  WHERE NOT v.hidden
 ) p
 WHERE p.shown IS NOT FALSE AND p.step IS NOT NULL AND p.val IS NOT NULL AND (p.cut IS NULL OR p.step < p.cut);

@@ -11,7 +11,7 @@ point AS (
   FROM ragged n
     JOIN block_values v ON v.series_key = n.series_key
     JOIN blocks b ON b.block_key = v.block_key
-  WHERE v.hidden IS NOT TRUE AND n.is_ragged
+  WHERE NOT v.hidden AND n.is_ragged
 ),
 ahead AS (
   SELECT p.exp, p.series_key, p.step, p.line, count_if(isfinite(p.val) AND p.val < threshold) OVER (

@@ -11,7 +11,7 @@ WITH member AS MATERIALIZED (
 ),
 point AS (
   SELECT m.run_key, m.series_key, m.rank, m.driver, m.apart, m.stride, m.first_step, unnest(b.steps) AS step,
-    unnest(b.lines) AS line, coalesce(unnest(b.clock), unnest(b.joined)) AS tick, unnest(v.vals) AS val,
+    unnest(b.lines) AS line, unnest(coalesce(b.clock, b.joined)) AS tick, unnest(v.vals) AS val,
     unnest(v.shown) AS shown, unnest(t.vals) AS time, unnest(d.vals) AS data
   FROM (SELECT x.* FROM member x WHERE x.role = x.driver) m
     JOIN block_values v ON v.series_key = m.series_key
@@ -24,7 +24,7 @@ point AS (
       SELECT x.block_key, x.vals FROM block_values x
       WHERE x.series_key IN (SELECT y.series_key FROM member y WHERE y.role = 'data')
     ) d ON d.block_key = v.block_key
-  WHERE v.hidden IS NOT TRUE
+  WHERE NOT v.hidden
 )
 SELECT p.run_key, p.series_key, p.rank, p.driver, p.stride, p.step, p.line, p.tick,
   CASE WHEN isfinite(p.data) THEN p.data END AS data,

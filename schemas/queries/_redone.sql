@@ -2,26 +2,20 @@
 --
 -- `seconds` is NULL where no clock was logged.
 CREATE OR REPLACE MACRO _redone() AS TABLE
-WITH cut AS (
+WITH redone AS MATERIALIZED (
   SELECT a.run_key, a.experiment, a.cut, a.last_step - a.cut + 1 AS steps
   FROM _attempts() a
   WHERE a.cut <= a.last_step
 ),
 clock AS (
-  SELECT p.run_key, p.step < p.cut AS kept, min(p.tick) AS first, max(p.tick) AS last
+  SELECT p.run_key, max(p.tick) AS last, min(p.tick) AS first, max(p.tick) FILTER (p.step < p.cut) AS kept
   FROM (
-    SELECT c.run_key, c.cut, unnest(b.steps) AS step, coalesce(unnest(b.clock), unnest(b.joined)) AS tick
-    FROM blocks b JOIN cut c ON c.run_key = b.run_key
+    SELECT d.run_key, d.cut, unnest(b.steps) AS step, unnest(coalesce(b.clock, b.joined)) AS tick
+    FROM blocks b JOIN redone d ON d.run_key = b.run_key
     WHERE b.phase = 'train'
   ) p
-  GROUP BY p.run_key, kept
-),
-lost AS (
-  SELECT k.run_key,
-    epoch(max(k.last) - coalesce(max(k.last) FILTER (k.kept), min(k.first))) AS seconds
-  FROM clock k
-  GROUP BY k.run_key
+  GROUP BY p.run_key
 )
-SELECT c.experiment, sum(c.steps)::BIGINT AS steps, sum(l.seconds) AS seconds
-FROM cut c LEFT JOIN lost l ON l.run_key = c.run_key
-GROUP BY c.experiment;
+SELECT d.experiment, sum(d.steps)::BIGINT AS steps, sum(epoch(c.last - coalesce(c.kept, c.first))) AS seconds
+FROM redone d LEFT JOIN clock c ON c.run_key = d.run_key
+GROUP BY d.experiment;

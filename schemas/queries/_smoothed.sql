@@ -15,7 +15,7 @@ point AS (
   FROM near n
     JOIN block_values v ON v.series_key = n.series_key
     JOIN blocks b ON b.block_key = v.block_key
-  WHERE v.hidden IS NOT TRUE
+  WHERE NOT v.hidden
 ),
 rolling AS (
   SELECT p.exp, p.series_key, p.step, p.line, row_number() OVER (PARTITION BY p.exp ORDER BY p.step) AS n,

@@ -2,7 +2,8 @@
 -- `throughput_drops` show.
 --
 -- One row per run.  `drops` is a list of stretches of logged steps whose speed lies below `drop` times the median.
--- Two slow records belong to one stretch when not more than one and a half logging intervals lie between them.
+-- Two slow records belong to one stretch when they have the same cause and not more than one and a half logging
+-- intervals lie between them.
 -- Medians of seconds and data wait are taken over a sample of about 10,000 records of a longer run.
 CREATE OR REPLACE MACRO _speed(drop, warmup, pick) AS TABLE
 WITH speed AS MATERIALIZED (FROM _step_speed(pick, warmup)),
@@ -29,38 +30,36 @@ slow AS MATERIALIZED (
   FROM speed s
   WHERE s.work < s.span * (SELECT f.by_key FROM floors f)[s.run_key + 1]
 ),
-marked AS (
-  SELECT s.*, b.every, b.usual_seconds, b.usual_data, b.quantiles[2] AS usual_speed,
-    s.step - lag(s.step) OVER (PARTITION BY s.run_key ORDER BY s.step) <= 1.5 * b.every AS goes_on
+judged AS (
+  SELECT s.*, b.every, b.usual_seconds, b.quantiles[2] AS usual_speed, s.seconds - b.usual_seconds AS over,
+    CASE
+      WHEN over <= 0.05 * b.usual_seconds AND b.driver = 'tokens' THEN 'fewer tokens'
+      WHEN over > 0 AND s.data - b.usual_data >= 0.5 * over THEN 'data wait'
+      WHEN over > 0 AND s.data IS NOT NULL THEN 'compute'
+      ELSE 'not known'
+    END AS cause
   FROM slow s JOIN base b ON b.run_key = s.run_key
+),
+marked AS (
+  SELECT j.*, j.step - lag(j.step) OVER w <= 1.5 * j.every AND j.cause = lag(j.cause) OVER w AS goes_on
+  FROM judged j
+  WINDOW w AS (PARTITION BY j.run_key ORDER BY j.step)
 ),
 numbered AS (
   SELECT m.*, count_if(m.goes_on IS NOT TRUE) OVER (PARTITION BY m.run_key ORDER BY m.step) AS stretch
   FROM marked m
 ),
 stretches AS (
-  SELECT n.run_key, n.stretch, min(n.step) AS first_step, max(n.step) AS last_step, count(*) AS records,
-    sum(n.work) / sum(n.span) / any_value(n.usual_speed) AS ratio,
-    avg(n.seconds - n.usual_seconds) AS over_seconds, avg(n.data - n.usual_data) AS over_data,
-    any_value(n.usual_seconds) AS usual_seconds, any_value(n.every) AS every,
-    min_by({series_key: n.series_key, line: n.line}, n.step) AS start
+  SELECT n.run_key, {
+      first_step: min(n.step), last_step: max(n.step), cause: any_value(n.cause),
+      ratio: sum(n.work) / sum(n.span) / any_value(n.usual_speed),
+      lost_seconds: sum(greatest(0, n.over)) * any_value(n.every),
+      series_key: min_by(n.series_key, n.step), line: min_by(n.line, n.step)
+    } AS stretch
   FROM numbered n
   GROUP BY n.run_key, n.stretch
-),
-caused AS (
-  SELECT t.run_key, {
-      first_step: t.first_step, last_step: t.last_step, ratio: t.ratio, cause: CASE
-        WHEN t.over_seconds IS NULL THEN 'not known'
-        WHEN t.over_seconds <= 0.05 * t.usual_seconds THEN 'fewer tokens'
-        WHEN t.over_data IS NULL THEN 'not known'
-        WHEN t.over_data >= 0.5 * t.over_seconds THEN 'data wait'
-        ELSE 'compute'
-      END,
-      lost_seconds: greatest(0, t.over_seconds) * t.records * t.every, start: t.start
-    } AS stretch
-  FROM stretches t
 )
 SELECT b.*, c.drops
 FROM base b LEFT JOIN (
-  SELECT x.run_key, list(x.stretch ORDER BY x.stretch.first_step) AS drops FROM caused x GROUP BY x.run_key
+  SELECT t.run_key, list(t.stretch ORDER BY t.stretch.first_step) AS drops FROM stretches t GROUP BY t.run_key
 ) c ON c.run_key = b.run_key;

@@ -8,10 +8,10 @@ WITH lead AS MATERIALIZED (
 ),
 head AS (
   SELECT l.run_key, b.steps, len(b.steps) AS n,
-    sum(len(b.steps)) OVER (PARTITION BY l.run_key ORDER BY b.steps[1], b.block_key) - len(b.steps) AS before,
+    sum(len(b.steps)) OVER (PARTITION BY l.run_key ORDER BY b.min_step, b.block_key) - len(b.steps) AS before,
     sum(len(b.steps)) OVER (PARTITION BY l.run_key) AS total
   FROM lead l JOIN block_values v ON v.series_key = l.series_key JOIN blocks b ON b.block_key = v.block_key
-  WHERE v.hidden IS NOT TRUE AND b.steps IS NOT NULL
+  WHERE NOT v.hidden AND b.steps IS NOT NULL
 ),
 early AS (
   SELECT h.run_key, h.total, unnest(h.steps) AS step FROM head h WHERE h.before <= 100

@@ -7,18 +7,18 @@
 -- An experiment that never came near the threshold has no row.
 CREATE OR REPLACE MACRO _stretch(series, pick, threshold, min_steps, smooth, sustain) AS TABLE
 WITH summary AS (
-  SELECT c.exp, c.half_unit, len(v.vals) AS n, list_min(b.steps) AS first_step, list_max(b.steps) AS last_step,
+  SELECT c.exp, c.half_unit, len(v.vals) AS n, b.min_step AS first_step, b.max_step AS last_step,
     list_min(v.vals) AS low,
     c.cut IS NULL AND v.shown IS NULL AND isfinite(list_max(v.vals)) AND isfinite(list_min(v.vals))
       AND list_count(v.vals) = len(v.vals) AS plain,
-    list_min(b.steps) >= min_steps AND len(v.vals) >= smooth
+    b.min_step >= min_steps AND len(v.vals) >= smooth
       AND list_avg(v.vals[-smooth:]) + c.half_unit < threshold AS ends_below,
-    list_min(b.steps) >= min_steps AND len(v.vals) >= sustain
+    b.min_step >= min_steps AND len(v.vals) >= sustain
       AND list_max(v.vals[-sustain:]) < threshold AS ends_held
   FROM _chosen(series, pick, threshold) c
     JOIN block_values v ON v.series_key = c.series_key
     JOIN blocks b ON b.block_key = v.block_key
-  WHERE v.hidden IS NOT TRUE AND b.steps IS NOT NULL
+  WHERE NOT v.hidden AND b.steps IS NOT NULL
 ),
 ordered AS (
   SELECT s.*, sum(s.n) OVER w AS upto,

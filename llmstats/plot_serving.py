@@ -1,0 +1,127 @@
+"""The picture of serving: output throughput and time to first token over concurrency, per case and system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmstats.plot_data_speed import Case, Cells
+from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, plain, sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Columns (cases of input and output length) of one picture, and systems with a key of their own.
+MOST, NAMED = 4, 10
+_MARKERS = "osD^vP*Xhp"
+
+
+def draw(data: Cells) -> Figure:
+    """Per case one column: throughput above, time to first token below."""
+    cases = data.cases[:MOST]
+    figure, spec = sheet(_words(data), 5.4, 2, len(cases), hspace=0.16, wspace=0.09)
+    rows: list[list[Axes]] = [[], []]
+    for i, case in enumerate(cases):
+        for j, row in enumerate(rows):
+            row.append(figure.add_subplot(spec[j, i], sharey=row[0] if row else None))
+        _speed(rows[0][-1], case, data.systems)
+        _wait(rows[1][-1], case, data.systems)
+        rows[0][-1].set_title(case.name, size=10, weight="bold", color=INK)
+    _frame(rows, cases, data.load)
+    return figure
+
+
+# --------------------------------------------------------------------------- what is drawn
+
+
+def _look(i: int) -> dict[str, Any]:
+    return {"color": COLOURS[i % len(COLOURS)], "marker": _MARKERS[i % len(_MARKERS)], "markersize": 5}
+
+
+def _speed(axes: Axes, case: Case, systems: Sequence[str]) -> None:
+    for sweep in case.sweeps:
+        look = _look(systems.index(sweep.system))
+        axes.plot(sweep.load, sweep.speed, linewidth=1.8, **look)
+        for x in sweep.failed:
+            axes.plot(
+                [x], [0], color=look["color"], clip_on=False, zorder=6, marker="x", markersize=8,
+                markeredgewidth=2.2, transform=axes.get_xaxis_transform(),
+            )  # fmt: skip
+
+
+def _wait(axes: Axes, case: Case, systems: Sequence[str]) -> None:
+    for sweep in case.sweeps:
+        look = _look(systems.index(sweep.system))
+        axes.plot(sweep.load, sweep.ttft_p50, linewidth=1.8, **look)
+        axes.plot(sweep.load, sweep.ttft_p99, linewidth=1.2, linestyle="--", **look, markerfacecolor="white")
+
+
+def _frame(rows: list[list[Axes]], cases: Sequence[Case], load: str) -> None:
+    """Scales and names; those of y once per row."""
+    for upper, lower, case in zip(*rows, cases, strict=True):
+        _loads(upper, case)
+        _loads(lower, case)
+        upper.tick_params(labelbottom=False)
+        lower.set_xlabel(load)
+        for axes in (upper, lower):
+            grid(axes)
+            axes.tick_params(labelleft=axes is rows[0][0] or axes is rows[1][0])
+    rows[0][0].set_ylim(bottom=0)
+    number_axis(rows[0][0].yaxis)
+    rows[0][0].set_ylabel("output tokens per second")
+    rows[1][0].set_ylabel("time to first token (s)")
+    if any(len(sweep.ttft_p50) for case in cases for sweep in case.sweeps):
+        rows[1][0].set_yscale("log")
+        number_axis(rows[1][0].yaxis, log=True)
+
+
+def _loads(axes: Axes, case: Case) -> None:
+    """A scale of doublings with a tick at each load that was measured."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    found = sorted({x for sweep in case.sweeps for x in (*sweep.load, *sweep.failed)})
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(found[0] / 1.35, found[-1] * 1.35)
+    axes.xaxis.set_major_locator(FixedLocator(_apart(found)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(plain))
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Those places whose numbers do not run into each other on a scale of doublings."""
+    kept: list[float] = []
+    least = (places[-1] / places[0]) ** (1 / 14) if places else 1
+    for x in places:
+        if not kept or x / kept[-1] >= max(least, 1.0001):
+            kept.append(x)
+    return kept
+
+
+# --------------------------------------------------------------------------- what is said
+
+
+def _words(data: Cells) -> Words:
+    note = "Above: throughput of the whole system, more is better. Below: wait for the first token, less is better."
+    return Words(
+        "What does serving yield, and how long do users wait, as the load grows?", note, _keys(data), data.footer
+    )
+
+
+def _keys(data: Cells) -> list[list[Key]]:
+    blank: dict[str, Any] = {"linestyle": "none"}
+    keys = [[Key(system, {**_look(i), "linewidth": 2})] for i, system in enumerate(data.systems[:NAMED])]
+    if len(data.systems) > NAMED:
+        keys.append([Key(f"{len(data.systems) - NAMED:,} more systems (choose with --pick)", blank)])
+    marks = [
+        Key("median (p50)", {"color": GREY, "linewidth": 1.8}),
+        Key("99th percentile (p99)", {"color": GREY, "linestyle": "--", "marker": "o", "markerfacecolor": "white"}),
+    ]
+    if any(sweep.failed for case in data.cases[:MOST] for sweep in case.sweeps):
+        marks.append(Key("failed: no throughput", {**blank, "color": GREY, "marker": "x", "markeredgewidth": 2}))
+    keys += in_rows(marks, 3)
+    if data.placeless:
+        keys.append([Key(f"load not known, not drawn: {', '.join(data.placeless)}", blank)])
+    if len(data.cases) > MOST:
+        keys.append([Key(f"{len(data.cases) - MOST:,} more pairs of lengths, not drawn (choose with --pick)", blank)])
+    return keys

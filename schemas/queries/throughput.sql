@@ -1,0 +1,60 @@
+-- How fast did each training run, in its steady state?
+--
+-- One row per run, warm-up left out: the first 1 % of the logged records (`warmup`), at least 10 and at most 100 of
+-- them, never more than half of the run.
+--
+-- `tokens_per_second_per_device`: where the log counts tokens, their sum over the sum of step times including the
+-- data wait (`tgs@tokens_over_time`); where it gives only rates, their harmonic mean, since each of them is for one
+-- step (`harmonic_mean(...)` of the log's own definition); NULL where it gives neither.
+-- `tokens_per_second` is that times the number of devices, for the whole system: `device_count` of the run, else
+-- the number of ranks that logged (`devices_from`); NULL where nobody said.
+-- `p5`, `median` and `p95` are of the speed per device, record by record.
+-- `clock_gap` is how much longer the steps took by the log's clock than by their own times, as a fraction:
+-- checkpoints, validation and pauses; `clock_note` speaks up beyond 5 %.
+-- `drops` counts stretches below `drop` times the median, `worst_drop` is the one that cost most time: see
+-- `throughput_drops`.
+--
+-- parameter: drop DOUBLE = 0.7 -- share of the median speed below which a step counts as slow
+-- parameter: warmup DOUBLE = 0.01 -- share of the records left out at the start (10 to 100 records; 0: none)
+-- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
+CREATE OR REPLACE MACRO throughput(
+  drop DOUBLE := 0.7, warmup DOUBLE := 0.01, pick VARCHAR := '*'
+) AS TABLE
+WITH of_run AS (
+  SELECT r.run_key, count(DISTINCT r.rank) FILTER (r.role = r.driver) AS ranks,
+    any_value(r.definition) FILTER (r.role = 'rate') AS definition
+  FROM _roles(pick) r
+  GROUP BY r.run_key
+),
+shown AS (
+  SELECT s.*, o.ranks, k.run_id, k.experiment, k.model, k.vendor, k.device,
+    s.driver <> 'time' AS tokens_known, s.work / s.span AS speed,
+    coalesce(k.device_count, CASE WHEN o.ranks > 1 THEN o.ranks END) AS devices,
+    CASE WHEN k.device_count IS NOT NULL THEN 'device_count' WHEN o.ranks > 1 THEN 'ranks' END AS devices_from,
+    CASE s.driver
+      WHEN 'tokens' THEN 'tgs@tokens_over_time'
+      WHEN 'rate' THEN 'harmonic_mean(' || coalesce(o.definition, 'tgs') || ')'
+    END AS definition,
+    s.elapsed - (s.last_step - s.first_step) * s.seconds AS clock_excess,
+    (list_reverse_sort([{lost: d.lost_seconds, spot: d} FOR d IN s.drops]))[1] .spot AS worst
+  FROM _speed(drop, warmup, pick) s
+    JOIN run_rows k ON k.run_key = s.run_key
+    JOIN of_run o ON o.run_key = s.run_key
+)
+SELECT s.run_id, CASE WHEN s.tokens_known THEN s.speed END AS tokens_per_second_per_device,
+  CASE WHEN s.tokens_known THEN s.speed * s.devices END AS tokens_per_second, s.devices,
+  s.seconds AS step_time, s.data_share,
+  CASE WHEN s.tokens_known THEN s.quantiles[1] END AS p5, CASE WHEN s.tokens_known THEN s.quantiles[2] END AS median,
+  CASE WHEN s.tokens_known THEN s.quantiles[3] END AS p95,
+  coalesce(len(s.drops), 0) AS drops,
+  CASE WHEN s.worst IS NOT NULL THEN format('steps {}–{} at {:.0f} % of the median: {}',
+    s.worst.first_step, s.worst.last_step, 100 * s.worst.ratio, s.worst.cause) END AS worst_drop,
+  s.clock_excess / nullif((s.last_step - s.first_step) * s.seconds, 0) AS clock_gap,
+  CASE WHEN abs(clock_gap) > 0.05 AND abs(s.clock_excess) > 2 THEN format(
+    'the clock says {:.0f} s where the steps sum to {:.0f} s', s.elapsed, s.elapsed - s.clock_excess) END AS clock_note,
+  s.definition, s.devices_from, s.ranks, s.first_step, s.last_step, s.records, s.experiment, s.model, s.vendor, s.device,
+  w.path AS source, s.start.line AS line
+FROM shown s
+  JOIN series_rows x ON x.series_key = s.start.series_key
+  JOIN source_rows w ON w.source_key = x.source_key
+ORDER BY s.run_id;
