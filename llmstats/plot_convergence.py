@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmstats.plot_data import Curve, Curves
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, plain, sheet
+from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, named, number_axis, plain, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +82,7 @@ def _limits(axes: Axes, data: Curves) -> None:
         f"threshold\n{plain(data.threshold)}", (1.01, data.threshold), xycoords=("axes fraction", "data"), va="center"
     )
     left, right = axes.get_xlim()
-    if data.min_steps <= left:
+    if data.min_steps <= min(c.first_step for c in data.curves):
         return
     reached = data.min_steps <= right
     edge = data.min_steps if reached else right
@@ -150,7 +150,7 @@ def _says(curve: Curve) -> str:
     verdict = f"{curve.verdict}: {curve.reason}"
     if curve.verdict == "converged":
         verdict = f"converged at step {curve.smoothed:,}"
-    name = f"{curve.experiment} ({curve.device})" if curve.device else curve.experiment
+    name = named(curve.experiment, curve.device)
     if not curve.resumes:
         return f"{name} – {verdict}"
     steps = ", ".join(f"{step:,}" for step in curve.resumes[:4]) + (" …" if len(curve.resumes) > 4 else "")
@@ -182,6 +182,6 @@ def _odd(data: Curves, test: Callable[[float], bool]) -> list[int]:
 
 def _where(data: Curves, test: Callable[[float], bool]) -> str:
     steps = _odd(data, test)
-    if len(steps) <= 1:
-        return f"at step {steps[0]:,}" if steps else ""
-    return f"at {len(steps):,} steps, first {steps[0]:,}"
+    if not steps:
+        return ""
+    return f"first at step {steps[0]:,}" if len(steps) > 1 else f"at step {steps[0]:,}"

@@ -6,6 +6,7 @@ that no spike is lost however few pixels there are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,7 @@ class Curve:
     values: Floats
     mean_steps: Floats
     means: Floats  #: mean of the last `smooth` finite points
-    odd: list[tuple[float, float]] = field(default_factory=list)  #: steps of values that are not finite
+    odd: list[tuple[float, float]] = field(default_factory=list)  #: (step, value) where not finite
     resumes: list[int] = field(default_factory=list)  #: first steps of later attempts
 
 
@@ -150,8 +151,8 @@ GROUP BY r.exp, bin ORDER BY r.exp, bin
 """
 
 _ODD = """
-SELECT c.exp, c.step, c.val FROM _curve($series, $pick) c WHERE NOT isfinite(c.val)
-QUALIFY row_number() OVER (PARTITION BY c.exp ORDER BY c.step) <= 200 ORDER BY c.exp, c.step
+SELECT c.exp, min(c.step), any_value(c.val) FROM _curve($series, $pick) c WHERE NOT isfinite(c.val)
+GROUP BY c.exp, isnan(c.val), c.val > 0, c.step // greatest(1, $last // 300) ORDER BY ALL
 """
 
 _EXPERIMENTS = """
@@ -180,6 +181,8 @@ def curves(con: Connection, given: Mapping[str, str]) -> Curves:
     text = {**parameters_of("convergence"), **given}
     if not rows:
         raise nothing_to_draw(con, text["pick"], "training")
+    if not math.isfinite(float(text["threshold"])):
+        raise InputError(f"--threshold {text['threshold']}: a finite number is needed")
     wanted: dict[str, Any] = {
         "series": text["series"], "pick": text["pick"], "threshold": float(text["threshold"]),
         "min_steps": int(text["min_steps"]), "smooth": int(text["smooth"]),
@@ -200,11 +203,14 @@ def _curves(con: Connection, wanted: dict[str, Any], rows: Mapping[str, dict[str
     of_pick = {k: wanted[k] for k in ("series", "pick")}
     names = {e: (name, device) for e, name, device in con.execute(_EXPERIMENTS, {"pick": wanted["pick"]}).fetchall()}
     bins = _arrays(con, _CURVE, {**wanted, "bins": BINS})
+    if not len(bins["exp"]):
+        return []
     starts = np.flatnonzero(np.diff(bins["exp"], prepend=np.nan))
     parts = [{k: v[a:b] for k, v in bins.items()} for a, b in zip(starts, [*starts[1:], len(bins["exp"])], strict=True)]
     odd: dict[int, list[tuple[float, float]]] = {}
     if any(row["non_finite"] for row in rows.values()):
-        for exp, step, value in con.execute(_ODD, of_pick).fetchall():
+        last = max(row["last_step"] or 0 for row in rows.values())
+        for exp, step, value in con.execute(_ODD, {**of_pick, "last": last}).fetchall():
             odd.setdefault(exp, []).append((step, value))
     resumes: dict[str, list[int]] = {}
     for experiment, step in con.execute(_RESUMES).fetchall():

@@ -60,9 +60,9 @@ def trends(con: Connection, given: Mapping[str, str]) -> Trends:
         InputError: nothing to draw.
     """
     text = {**parameters_of("throughput_trend", "throughput_drops"), **given}
+    windows = ask(con, "throughput_trend", given)
     if int(text["every"]) < 1:
         raise InputError(f"--every {text['every']}: a window has at least one step")
-    windows = ask(con, "throughput_trend", given)
     steady = {row["run_id"]: row for row in ask(con, "throughput", given)}
     drops = grouped(ask(con, "throughput_drops", given), "run_id")
     panels = []
@@ -156,6 +156,11 @@ def cells(con: Connection, given: Mapping[str, str]) -> Cells:
     rows = ask(con, "serving", given)
     if not rows:
         raise _no_cells(con, text)
+    return arranged(rows, text)
+
+
+def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Cells:
+    """Rows of the query ``serving`` as sweeps; see `cells`."""
     load = next((kind for kind in _LOADS if any(_placed(row, kind) and not _failed(row) for row in rows)), None)
     if load is None:
         raise InputError(

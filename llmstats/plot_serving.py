@@ -60,8 +60,8 @@ def _wait(axes: Axes, case: Case, systems: Sequence[str]) -> None:
 def _frame(rows: list[list[Axes]], cases: Sequence[Case], load: str) -> None:
     """Scales and names; those of y once per row."""
     for upper, lower, case in zip(*rows, cases, strict=True):
-        _loads(upper, case)
-        _loads(lower, case)
+        _loads(upper, case, len(cases))
+        _loads(lower, case, len(cases))
         upper.tick_params(labelbottom=False)
         lower.set_xlabel(load)
         for axes in (upper, lower):
@@ -71,29 +71,31 @@ def _frame(rows: list[list[Axes]], cases: Sequence[Case], load: str) -> None:
     number_axis(rows[0][0].yaxis)
     rows[0][0].set_ylabel("output tokens per second")
     rows[1][0].set_ylabel("time to first token (s)")
-    if any(len(sweep.ttft_p50) for case in cases for sweep in case.sweeps):
+    if any(x > 0 for case in cases for sweep in case.sweeps for x in (*sweep.ttft_p50, *sweep.ttft_p99)):
         rows[1][0].set_yscale("log")
         number_axis(rows[1][0].yaxis, log=True)
+    else:
+        rows[1][0].text(0.5, 0.5, "not logged", transform=rows[1][0].transAxes, ha="center", color=GREY)
 
 
-def _loads(axes: Axes, case: Case) -> None:
+def _loads(axes: Axes, case: Case, columns: int) -> None:
     """A scale of doublings with a tick at each load that was measured."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     found = sorted({x for sweep in case.sweeps for x in (*sweep.load, *sweep.failed)})
     axes.set_xscale("log", base=2)
     axes.set_xlim(found[0] / 1.35, found[-1] * 1.35)
-    axes.xaxis.set_major_locator(FixedLocator(_apart(found)))
+    axes.xaxis.set_major_locator(FixedLocator(_apart(found, 28 // columns)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(plain))
 
 
-def _apart(places: Sequence[float]) -> list[float]:
-    """Those places whose numbers do not run into each other on a scale of doublings."""
+def _apart(places: Sequence[float], most: int) -> list[float]:
+    """Those places whose numbers do not run into each other on a scale of doublings that has room for ``most``."""
     kept: list[float] = []
-    least = (places[-1] / places[0]) ** (1 / 14) if places else 1
+    least = (1.35**2 * places[-1] / places[0]) ** (1 / most)
     for x in places:
-        if not kept or x / kept[-1] >= max(least, 1.0001):
+        if not kept or x / kept[-1] >= least:
             kept.append(x)
     return kept
 

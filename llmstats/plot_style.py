@@ -85,6 +85,11 @@ def short(text: str, columns: int) -> str:
     return f"{head}…{tail}"
 
 
+def named(experiment: str, device: str | None) -> str:
+    """An experiment and what it ran on, as much of it as leaves room for what is said of it."""
+    return short(experiment, 48) + (f" ({short(device, 24)})" if device else "")
+
+
 def plain(value: float, _: object = None) -> str:
     """A number on an axis: ``12,000``, ``0.0013``; powers of ten only where zeros would be counted."""
     if value and not 1e-5 <= abs(value) < 1e7:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmstats.plot_data_speed import Panel, Speed, Trends
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, plain, sheet, short
+from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, named, number_axis, plain, sheet, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ def _panel(axes: Axes, panel: Panel, ends: tuple[float, float]) -> None:
     number_axis(axes.yaxis)
     grid(axes)
     axes.set_ylabel(panel.unit)
-    axes.set_title(short(_says(panel), 125), loc="left", size=10, weight="bold", color=INK)
+    axes.set_title(short(_says(panel), 105), loc="left", size=10, weight="bold", color=INK)
 
 
 def _run(axes: Axes, run: Speed, colour: str, *, resumed: bool) -> None:
@@ -98,7 +98,7 @@ def _words(data: Trends) -> Words:
 
 
 def _says(panel: Panel) -> str:
-    name = f"{panel.experiment} ({panel.device})" if panel.device else panel.experiment
+    name = named(panel.experiment, panel.device)
     drops = [(first, last, ratio) for run in panel.runs for first, last, ratio, _ in run.drops]
     if not drops:
         return f"{name} – steady"

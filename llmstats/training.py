@@ -22,7 +22,7 @@ from llmstats.shapes import Field, Frame
 
 _DAY = 86_400_000_000
 _YEAR_2000 = 10957  # days from 1970 to 2000, the year of clocks whose text has none
-_RANK = re.compile(r"(?:^|\s|\[)(?:rank|RANK|default)[ _]?(\d+)\]|(?:^|Z )\s*(\d+): ")
+_RANK = re.compile(r"(?:^|\s|\[)(?:rank|RANK|default)[ _]?(\d{1,6})\]|(?:^|Z )\s*(\d{1,6}): ")
 _CONFLICT = re.compile(r"(<<<<<<< |=======$|>>>>>>> )")
 
 #: Tag of notes that hold a Git conflict marker.

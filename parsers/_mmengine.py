@@ -16,7 +16,7 @@ from llmstats.training import Runs, StepLog, Train, microseconds, run_name, whol
 
 TIMESTAMP = re.compile(r"(\d{8}_\d{6})")
 #: What distinguishes the file of one rank: ``_user@host_device3_rank11``, ``_device0_rank0``, ``_rank1``.
-RANK_SUFFIX = re.compile(r"(?:(?:_[^/@]+@[^/]+)?_device\d+)?_rank(\d+)$")
+RANK_SUFFIX = re.compile(r"(?:(?:_[^/@]+@[^/]+)?_device\d+)?_rank(\d{1,6})$")
 
 #: Raw names of mmengine, XTuner's ThroughputHook and the AIChipBenchmark variant of it.
 NAMES = {

@@ -58,6 +58,8 @@ class FlagPerfInferenceLog(DocumentParser):
     samples = SAMPLES
 
     def detect(self, head: Head) -> str | None:
+        if " | " not in head.text and "Welcome to FlagPerf" not in head.text:
+            return None
         if _WELCOME.search(head.text):
             return "'Welcome to FlagPerf Inference!'"
         if match := _MARK.search(head.text):

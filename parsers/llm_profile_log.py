@@ -26,9 +26,10 @@ class LLMProfileLog(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         text = head.text
-        if text.lstrip().startswith("{") or is_ancestor(text):
+        named = is_test_log(head.place) and any(mark in text for mark in ("valid num = ", "Running tests:", "Traceback"))
+        if not (named or "valid num = " in text) or text.lstrip().startswith("{") or is_ancestor(text):
             return None
-        if is_test_log(head.place) and any(mark in text for mark in ("valid num = ", "Running tests:", "Traceback")):
+        if named:
             return "named test_log_…input…_output….log by benchmark_all.py"
         if SUMMARY.search(text) and "Sender QPS: " not in text:
             return "'valid num = …; all data num = …; valid ratio = …' with percentiles from P1"

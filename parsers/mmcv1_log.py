@@ -51,7 +51,8 @@ class MmcvLog(OpenMMLabLog):
     framework = "mmcv"
 
     def detect(self, head: Head) -> str | None:
-        match = _HEAD.search(head.text)
+        likely = any(mark in head.text for mark in ("\t", "Environment info:", "Start running, host: "))
+        match = _HEAD.search(head.text) if likely else None
         return f"line {match[0].strip()!r}" if match else None
 
     def start(self, place: Place) -> State:

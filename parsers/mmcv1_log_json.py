@@ -61,6 +61,8 @@ class MmcvLogJson(DocumentParser):
     samples = JSON_SAMPLES
 
     def detect(self, head: Head) -> str | None:
+        if "{" not in head.text[:1000]:
+            return None
         lines = [line for line in head.lines[:6] if line.startswith("{")]
         for line in lines:
             row = _object(line)

@@ -59,7 +59,7 @@ class XTunerV1Log(LineParser):
     samples = LOG_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        match = _HEAD.search(head.text)
+        match = _HEAD.search(head.text) if "[XTuner]" in head.text else None
         return f"line prefix '[XTuner]…[{match['clock']}][{match['level']}]'" if match else None
 
     def canonical(self, raw: str, phase: str) -> Name:

@@ -134,5 +134,5 @@ def test_rank_in_the_line_wins_over_the_name_of_the_file() -> None:
 
 
 def test_prose_about_a_log_is_no_log() -> None:
-    assert LOG.detect(parserkit.head("docs/grpo.md", log_line(1).encode())) is None
-    assert TRACKER.detect(parserkit.head("docs/tracker.md", tracker_line(1, 2.0).encode())) is None
+    assert formats.detect(parserkit.head("docs/grpo.md", log_line(1).encode())) == formats.Verdict()
+    assert formats.detect(parserkit.head("docs/tracker.md", tracker_line(1, 2.0).encode())) == formats.Verdict()

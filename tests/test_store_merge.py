@@ -109,6 +109,14 @@ def test_the_last_line_of_a_file_wins_when_a_step_comes_again(store):
     assert ask(store, "SELECT step, value FROM points ORDER BY step") == [(1, 1), (2, 20), (3, 300), (4, 400)]
 
 
+def test_a_step_that_comes_again_only_in_what_was_appended(store):
+    source = Source("/w/a")
+    store.commit([source.replace(RUN, points("toy/1", [1, 2, 3], {"loss": [1, 2, 3]}))])
+    store.commit([source.append(points("toy/1", [2, 4], {"loss": [20, 40]}, lines=[200, 201]))])
+    found = ask(store, "SELECT step, value FROM points ORDER BY step")
+    assert found == [(1, 1), (2, 20), (3, 3), (4, 40)]
+
+
 def test_more_decimals_are_better_and_full_is_best(store):
     for name, digits in (("a", "2"), ("b", "4"), ("c", "4e"), ("d", FULL)):
         store.commit([Source(f"/w/{name}").replace(RUN, points("toy/1", [1], {"loss": [ord(name)]}, digits))])

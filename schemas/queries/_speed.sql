@@ -53,7 +53,7 @@ stretches AS (
   SELECT n.run_key, {
       first_step: min(n.step), last_step: max(n.step), cause: any_value(n.cause),
       ratio: sum(n.work) / sum(n.span) / any_value(n.usual_speed),
-      lost_seconds: sum(greatest(0, n.over)) * any_value(n.every),
+      lost_seconds: sum(greatest(0, n.over)) FILTER (n.over IS NOT NULL) * any_value(n.every),
       series_key: min_by(n.series_key, n.step), line: min_by(n.line, n.step)
     } AS stretch
   FROM numbered n

@@ -36,7 +36,7 @@ shown AS (
       WHEN 'rate' THEN 'harmonic_mean(' || coalesce(o.definition, 'tgs') || ')'
     END AS definition,
     s.elapsed - (s.last_step - s.first_step) * s.seconds AS clock_excess,
-    (list_reverse_sort([{lost: d.lost_seconds, spot: d} FOR d IN s.drops]))[1] .spot AS worst
+    (list_reverse_sort([{lost: coalesce(d.lost_seconds, -1), spot: d} FOR d IN s.drops]))[1] .spot AS worst
   FROM _speed(drop, warmup, pick) s
     JOIN run_rows k ON k.run_key = s.run_key
     JOIN of_run o ON o.run_key = s.run_key

@@ -1,0 +1,520 @@
+"""Pictures: what they show, what they refuse, and that no word lies on another."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import llmstats
+from llmstats import plot_convergence, plot_data, plot_data_speed, plot_serving, plot_style, plot_throughput
+from llmstats.errors import InputError, NotFound, QueryError
+from llmstats.plot_data import Curve, Curves
+from llmstats.plot_data_speed import Case, Cells, Panel, Speed, Sweep, Trends
+from llmstats.plots import PICTURES, plot
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "work_dirs"
+MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The example set: two trainings (one resumed, one with a NaN), two serving sweeps (one cell failed)."""
+    path = str(tmp_path_factory.mktemp("store") / "x.duckdb")
+    llmstats.open(path).ingest(EXAMPLES)
+    return path
+
+
+@pytest.fixture
+def con(store: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    with closing(duckdb.connect(store, read_only=True)) as opened:
+        yield opened
+
+
+def train(folder: Path, values: list[float], *, name: str = "toy", every: int = 1, **more: float) -> str:
+    """A store of one training of these losses."""
+    rows = [json.dumps({"loss": v, "iter": i * every, "step": i * every, **more}) for i, v in enumerate(values, 1)]
+    scalars = folder / "logs" / name / "20250209_031500" / "vis_data" / "scalars.json"
+    scalars.parent.mkdir(parents=True)
+    scalars.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path = str(folder / "x.duckdb")
+    llmstats.open(path).ingest(folder / "logs")
+    return path
+
+
+def fetch(store: str, name: str, **given: str) -> Any:
+    with closing(duckdb.connect(store, read_only=True)) as con:
+        return PICTURES[name].fetch(con, given)
+
+
+def drawn(draw: Callable[[Any], Figure], data: Any) -> Figure:
+    """Drawn and laid out, as it is in a file."""
+    with plot_style.style():
+        figure = draw(data)
+        plot_style.write(figure, "png")
+    return figure
+
+
+def words(figure: Figure) -> str:
+    return "\n".join(t.get_text() for t in figure.findobj(mpl.text.Text))
+
+
+def assert_readable(figure: Figure) -> None:
+    """No text lies on another, nor outside the sheet."""
+    axes = figure.axes
+    shown = [t for t in figure.findobj(mpl.text.Text) if t.get_text().strip() and t.get_visible()]
+    ticks = {t for a in axes for axis in (a.xaxis, a.yaxis) for t in _unseen(axis)}
+    with plot_style.style():
+        boxes = [(t.get_text(), t.get_window_extent()) for t in shown if t not in ticks]
+    width, height = figure.get_size_inches() * figure.dpi
+    for text, box in boxes:
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, text
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
+        assert apart, f"{one!r} lies on {other!r}"
+
+
+def _unseen(axis: Any) -> Iterator[Any]:
+    """Labels of ticks that matplotlib keeps but does not draw."""
+    low, high = sorted(axis.get_view_interval())
+    for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+        if not low <= tick.get_loc() <= high:
+            yield from (tick.label1, tick.label2)
+
+
+# --------------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("name", list(PICTURES))
+def test_the_same_question_gives_the_same_file(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, form: str
+) -> None:
+    one, two = tmp_path / f"one.{form}", tmp_path / f"two.{form.upper()}"
+    plot(con, name, one)
+    plot(con, name, str(two))
+    assert one.read_bytes() == two.read_bytes()
+    assert one.read_bytes().startswith(MAGIC[form])
+    assert b"CreationDate" not in one.read_bytes()
+    if form == "svg":
+        assert "<dc:date>" not in one.read_text("utf-8")
+        assert ET.parse(one).getroot().tag.endswith("svg")
+
+
+def test_two_processes_draw_the_same_bytes(store: str, tmp_path: Path) -> None:
+    paths = [tmp_path / "a.svg", tmp_path / "b.svg"]
+    for path in paths:
+        code = f"import llmstats; llmstats.open({store!r}).plot('convergence', {str(path)!r}, threshold=0.002)"
+        subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_matplotlib_is_left_as_it_was(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    with mpl.rc_context({"font.size": 33, "text.parse_math": True, "svg.hashsalt": "mine"}):
+        before = dict(mpl.rcParams)
+        plot(con, "convergence", tmp_path / "c.svg")
+        assert dict(mpl.rcParams) == before
+        mine = (tmp_path / "c.svg").read_bytes()
+    plot(con, "convergence", tmp_path / "d.svg")
+    assert (tmp_path / "d.svg").read_bytes() == mine  # the user's settings do not reach our pictures
+
+
+def test_drawing_opens_no_window_and_asking_loads_no_matplotlib(store: str, tmp_path: Path) -> None:
+    code = (
+        "import sys, llmstats\n"
+        "from llmstats import plots\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        f"llmstats.open({store!r}).plot('serving', {str(tmp_path / 's.png')!r})\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "given", "error", "says"),
+    [
+        ("convergense", "x.png", {}, NotFound, "did you mean 'convergence'"),
+        ("convergence", "x.docx", {}, InputError, ".png, .svg or .pdf"),
+        ("convergence", "x", {}, InputError, ".png, .svg or .pdf"),
+        ("convergence", "none/x.png", {}, InputError, "cannot write"),
+        ("convergence", "x.png", {"treshold": "1"}, NotFound, "did you mean 'threshold'"),
+        ("convergence", "x.png", {"threshold": "low"}, QueryError, "a number is needed"),
+        ("convergence", "x.png", {"threshold": "inf"}, InputError, "finite"),
+        ("convergence", "x.png", {"series": "los"}, NotFound, "did you mean 'loss'"),
+        ("convergence", "x.png", {"pick": "deepseek_v2_lite_alpaca_a10"}, NotFound, "deepseek_v2_lite_alpaca_a100"),
+        ("convergence", "x.png", {"pick": "no*"}, InputError, "no training run matches --pick 'no*'"),
+        ("throughput", "x.png", {"threshold": "1"}, NotFound, "parameter of throughput"),
+        ("throughput", "x.png", {"every": "0"}, InputError, "at least one step"),
+        ("throughput", "x.png", {"every": "some"}, QueryError, "whole number"),
+        ("throughput", "x.png", {"pick": "no*"}, InputError, "no training run"),
+        ("serving", "x.png", {"pick": "no*"}, InputError, "no serving run"),
+        ("serving", "x.png", {"device": "H20"}, InputError, "--device 'H20'"),
+        ("serving", "x.png", {"statistic": "p90"}, NotFound, "parameter of serving"),
+    ],
+)
+def test_what_cannot_be_drawn_is_explained(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, file: str, given: dict[str, str], error: Any, says: str
+) -> None:
+    with pytest.raises(error, match=f"(?s).*{says.replace('*', '[*]')}"):
+        plot(con, name, tmp_path / file, **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", list(PICTURES))
+def test_an_empty_store_says_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    llmstats.open(str(tmp_path / "x.duckdb")).ingest(tmp_path / "empty")
+    with pytest.raises(InputError, match="llmstats ingest"):
+        fetch(str(tmp_path / "x.duckdb"), name)
+
+
+def test_a_curve_of_nan_alone_is_nothing_to_draw(tmp_path: Path) -> None:
+    store = train(tmp_path, [math.nan] * 5)
+    with pytest.raises(InputError, match="no finite values of 'loss'"):
+        fetch(store, "convergence")
+
+
+# --------------------------------------------------------------------------- convergence
+
+
+def test_convergence_tells_the_verdicts_of_the_query(store: str) -> None:
+    data = fetch(store, "convergence")
+    by_name = {row["experiment"]: row for row in llmstats.open(store).query("convergence").pl().iter_rows(named=True)}
+    assert [c.experiment for c in data.curves] == sorted(by_name)
+    for curve in data.curves:
+        row = by_name[curve.experiment]
+        assert (curve.verdict, curve.first_touch, curve.smoothed) == (
+            row["verdict"], row["first_touch"], row["smoothed"],
+        )  # fmt: skip
+        assert curve.touch_value is not None and curve.touch_value < 0.0013
+    said = words(drawn(plot_convergence.draw, data))
+    assert "Did the training loss get below 0.0013?" in said
+    assert "deepseek_v2_lite_alpaca_a100 (NVIDIA A100-SXM4-80GB) – converged at step 2,550" in said
+    assert "– not converged: mean of 50 points never below 0.0013" in said
+    assert "resumed at step 1,010 (471 steps redone)" in said
+    assert "NaN at step 1,740" in said
+    assert "before step 2,000 values do not count (min_steps)" in said
+    assert "threshold\n0.0013" in said
+    assert "600 logged points of loss in 2 experiments, 1 not finite; precision full" in said
+
+
+def test_parameters_reach_the_picture(store: str) -> None:
+    data = fetch(store, "convergence", threshold="0.5", min_steps="100", smooth="7", series="loss", pick="*910b")
+    assert (data.threshold, data.min_steps, data.smooth, len(data.curves)) == (0.5, 100, 7, 1)
+    said = words(drawn(plot_convergence.draw, data))
+    assert "get below 0.5?" in said
+    assert "mean of the last 7 logged points" in said
+    assert "FROM convergence(threshold := 0.5, min_steps := 100, series := 'loss', smooth := 7" in said
+
+
+def test_spikes_survive_thinning_and_means_are_exact(tmp_path: Path) -> None:
+    steps = np.arange(1, 20_001)
+    values = 0.5 + np.sin(steps / 50) / 10
+    values[12_345], values[777] = 9.0, 0.001
+    (curve,) = fetch(train(tmp_path, values.tolist()), "convergence").curves
+    assert len(curve.steps) <= 2 * plot_data.BINS
+    assert (curve.values.max(), curve.values.min()) == (9.0, 0.001)
+    assert curve.steps[curve.values.argmax()] == 12_346
+    assert (np.diff(curve.steps) >= 0).all()
+    whole = np.convolve(values, np.ones(50) / 50, "valid")
+    np.testing.assert_allclose(curve.means, whole[curve.mean_steps.astype(int) - 50], rtol=1e-9)
+    assert (curve.first_step, curve.last_step) == (1, 20_000)
+
+
+def test_what_is_not_finite_is_marked_on_the_edges(tmp_path: Path) -> None:
+    values = [1.0, math.nan, 0.9, math.inf, 0.8, -math.inf] * 20
+    data = fetch(train(tmp_path, values), "convergence")
+    (curve,) = data.curves
+    assert (
+        curve.odd[:3] == [(2, pytest.approx(math.nan, nan_ok=True)), (4, math.inf), (6, -math.inf)]
+        or len(curve.odd) == 60
+    )
+    figure = drawn(plot_convergence.draw, data)
+    marks = {(line.get_marker(), line.get_ydata()[0]) for line in figure.axes[0].lines if len(line.get_xdata()) == 1}
+    assert {("x", 0), ("^", 1), ("v", 0)} <= marks
+    assert "NaN first at step 2" in words(figure)
+    assert "infinite first at step 4" in words(figure)
+
+
+def test_a_long_run_of_nan_is_thinned(tmp_path: Path) -> None:
+    (curve,) = fetch(train(tmp_path, [1.0] * 100 + [math.nan] * 3000), "convergence").curves
+    assert 100 < len(curve.odd) <= 310
+    assert curve.odd[0][0] == 101
+
+
+def a_curve(name: str = "toy", low: float = 0.001, n: int = 100, **more: Any) -> Curve:
+    steps = np.arange(1, n + 1, dtype=float)
+    values = np.geomspace(1, low, n)
+    curve = Curve(name, None, "not converged", "because", None, None, None, None, None, 0, 1, n, steps, values,
+                  steps[5:], values[5:])  # fmt: skip
+    return replace(curve, **more)
+
+
+def some_curves(*curves: Curve, **more: Any) -> Curves:
+    data = Curves("loss", None, 0.0013, 50, 5, 5, list(curves), [], ["one line", "another"])
+    return replace(data, **more)
+
+
+@pytest.mark.parametrize(("low", "scale"), [(0.001, "log"), (0.5, "linear")])
+def test_a_log_scale_where_values_span_decades(low: float, scale: str) -> None:
+    figure = drawn(plot_convergence.draw, some_curves(a_curve(low=low), threshold=low))
+    assert figure.axes[0].get_yscale() == scale
+    assert_readable(figure)
+
+
+def test_values_below_zero_are_drawn_straight() -> None:
+    curve = a_curve(values=np.linspace(-5, 1e6, 100))
+    axes = drawn(plot_convergence.draw, some_curves(curve)).axes[0]
+    assert axes.get_yscale() == "linear"
+    assert axes.get_ylim()[0] < -5
+
+
+@pytest.mark.parametrize("min_steps", [0, 10, 90, 150, 100_000])
+def test_steps_that_do_not_count_are_named(min_steps: int) -> None:
+    figure = drawn(plot_convergence.draw, some_curves(a_curve(), min_steps=min_steps))
+    assert_readable(figure)
+    assert figure.axes[0].get_xlim()[1] < 250
+    assert ("none got there" in words(figure)) == (min_steps > 250)
+    assert ("do not count" in words(figure)) == (min_steps > 0)
+
+
+def test_a_curve_of_one_point_is_seen() -> None:
+    one = a_curve(n=1, mean_steps=np.array([]), means=np.array([]))
+    figure = drawn(plot_convergence.draw, some_curves(one))
+    assert figure.axes[0].lines[0].get_marker() == "."
+    assert_readable(figure)
+
+
+def test_many_experiments_with_long_names_stay_readable() -> None:
+    name = "a_very_long_experiment_name_" * 6
+    curves = [
+        a_curve(f"{i:02}_{name}", first_touch=60, touch_value=0.001, sustained=70, smoothed=80, smoothed_value=0.001,
+                resumes=[10, 20, 30, 40, 50], odd=[(30.0, math.nan), (40.0, math.inf)])
+        for i in range(30)
+    ]  # fmt: skip
+    figure = drawn(plot_convergence.draw, some_curves(*curves, missing=["other – cannot tell: no values"]))
+    assert_readable(figure)
+    assert "20 more, not named here (choose with --pick)" in words(figure)
+    assert len({line.get_color() for line in figure.axes[0].lines}) <= 10
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_names_of_any_script_and_signs(form: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Chinese, an emoji, a formula's sign, a label that matplotlib would hide, a terminal's escape, a line end."""
+    curves = [
+        a_curve("中文实验 收敛曲线 🚀", device="昇腾 910B"), a_curve("$x_1 $ cost"), a_curve("_hidden"), a_curve("\x1b[31mred\nend"),
+    ]  # fmt: skip
+    with plot_style.style():
+        figure = plot_convergence.draw(some_curves(*curves))
+        assert plot_style.write(figure, form).startswith(MAGIC[form])
+    assert_readable(figure)
+    said = words(figure)
+    for part in ("中文实验 收敛曲线 🚀 (昇腾 910B)", "$x_1 $ cost", "_hidden", " [31mred end"):
+        assert part in said
+    assert [r.message for r in caplog.records if "findfont" in r.message] == []
+
+
+def test_text_is_shortened_in_the_middle() -> None:
+    assert plot_style.short("abcdef", 6) == "abcdef"
+    assert plot_style.short("abcdefghij", 7) == "abcd…ij"
+    chinese = plot_style.short("中文实验收敛曲线", 9)
+    assert chinese.startswith("中文实") and chinese.endswith("线") and "…" in chinese
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.0013, "0.0013"), (12000, "12,000"), (2.5, "2.5"), (1e-7, "1e-07"), (5e9, "5e+09"), (-3, "-3")],
+)
+def test_numbers_are_plain(value: float, text: str) -> None:
+    assert plot_style.plain(value) == text
+
+
+# --------------------------------------------------------------------------- throughput
+
+
+def test_throughput_shades_the_drops_of_the_query(store: str) -> None:
+    data = fetch(store, "throughput")
+    assert [p.experiment for p in data.panels] == ["deepseek_v2_lite_alpaca_910b", "deepseek_v2_lite_alpaca_a100"]
+    assert [len(p.runs) for p in data.panels] == [1, 2]
+    drops = data.panels[1].runs[1].drops
+    assert [cause for *_, cause in drops] == ["data wait", "compute"]
+    figure = drawn(plot_throughput.draw, data)
+    said = words(figure)
+    assert "deepseek_v2_lite_alpaca_910b (Ascend 910B) – steady" in said
+    assert f"2 drops, the worst to 59% at steps {drops[0][0]:,}–{drops[0][1]:,}" in said
+    assert "slow: waiting for data" in said
+    assert "slow: computing" in said
+    assert "tgs@micro_step" in said
+    assert [len(a.patches) for a in figure.axes] == [1, 4]  # stairs of the runs, and shades
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert_readable(figure)
+
+
+def test_parameters_of_both_queries_reach_the_picture_of_throughput(store: str) -> None:
+    data = fetch(store, "throughput", every="500", drop="0.1", warmup="0", pick="*a100")
+    assert (data.every, data.drop, len(data.panels)) == (500, 0.1, 1)
+    assert all(not run.drops for run in data.panels[0].runs)
+    assert len(data.panels[0].runs[1].speed) == 5
+    said = words(drawn(plot_throughput.draw, data))
+    assert "Mean over each 500 steps" in said
+    assert "warmup := 0" in said
+
+
+def test_without_tokens_the_speed_is_that_of_steps(tmp_path: Path) -> None:
+    data = fetch(train(tmp_path, [1.0] * 300, time=0.25), "throughput")
+    (panel,) = data.panels
+    assert panel.unit == "steps/s"
+    np.testing.assert_allclose(panel.runs[0].speed, 4.0)
+    assert panel.runs[0].median == pytest.approx(4.0)
+    assert "no tokens logged" in words(drawn(plot_throughput.draw, data))
+
+
+def test_a_run_without_any_speed_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neither token rates nor step times"):
+        fetch(train(tmp_path, [1.0] * 50), "throughput")
+
+
+def test_many_panels_stay_readable() -> None:
+    edges = np.arange(1.0, 1001, 100)
+    run = Speed(
+        "r", edges, edges + 99, np.linspace(900, 1000, 10), 950.0, [(1, 50, 0.5, "not known"), (60, 80, 0.2, "compute")]
+    )
+    slow = replace(run, speed=run.speed / 3, median=320.0)
+    panels = [Panel(f"{i} {'long name ' * 20}", "H20", "token/s per device", [run, slow]) for i in range(8)]
+    panels.append(Panel("other", None, "steps/s", [run]))
+    figure = drawn(plot_throughput.draw, Trends(100, 0.7, panels, ["footer"]))
+    assert len(figure.axes) == plot_throughput.MOST
+    assert "3 more experiments are not drawn (choose with --pick)" in words(figure)
+    assert "median\n950" in words(figure)
+    assert "median\n320" in words(figure)
+    assert_readable(figure)
+
+
+# --------------------------------------------------------------------------- serving
+
+
+def test_serving_draws_the_cells_of_the_query(store: str) -> None:
+    data = fetch(store, "serving")
+    assert [case.name for case in data.cases][:2] == ["256 tokens in, 512 out", "1,024 tokens in, 1,024 out"]
+    assert data.systems == ["DeepSeek-R1 on 16 × Ascend 910B", "DeepSeek-R1 on 16 × NVIDIA A100-SXM4-80GB"]
+    rows = llmstats.open(store).query("serving", device="Ascend 910B").pl().iter_rows(named=True)
+    wanted = {r["concurrency"]: r["output_tokens_per_second"] for r in rows if r["input_len"] == 256}
+    sweep = data.cases[0].sweeps[0]
+    assert dict(zip(sweep.load, sweep.speed, strict=True)) == wanted
+    figure = drawn(plot_serving.draw, data)
+    said = words(figure)
+    assert "output tokens per second" in said
+    assert "time to first token (s)" in said
+    assert "concurrent requests" in said
+    assert "24 runs, 1 failed" in said
+    assert "output_tokens_per_second@chunks, ttft@first_chunk" in said
+    failed = [x for case in data.cases for s in case.sweeps for x in s.failed]
+    assert failed == [128.0] or "bz128_input1024_output1024 (failed)" in said
+    assert_readable(figure)
+
+
+def test_parameters_reach_the_picture_of_serving(store: str) -> None:
+    data = fetch(store, "serving", device="*A100*")
+    assert data.systems == ["DeepSeek-R1 on 16 × NVIDIA A100-SXM4-80GB"]
+    assert "device := '*A100*'" in data.footer[-1]
+
+
+def a_sweep(system: str, **more: Any) -> Sweep:
+    load = [1.0, 2.0, 4.0, 8.0, 16.0]
+    return replace(Sweep(system, load, [10 * x for x in load], [x / 10 for x in load], load, []), **more)
+
+
+def some_cells(*cases: Case, **more: Any) -> Cells:
+    systems = sorted({sweep.system for case in cases for sweep in case.sweeps})
+    return replace(Cells("concurrent requests", systems, list(cases), [], ["footer"]), **more)
+
+
+def test_a_failed_cell_is_a_mark_on_the_axis() -> None:
+    figure = drawn(plot_serving.draw, some_cells(Case("256 in", [a_sweep("x"), a_sweep("y", failed=[64.0])])))
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks] == [(64.0, 0)]
+    assert marks[0].get_color() == figure.axes[0].lines[1].get_color()
+    assert figure.axes[0].get_xlim()[1] > 64
+    assert "failed: no throughput" in words(figure)
+    assert_readable(figure)
+
+
+def test_a_system_whose_cells_all_failed_is_still_shown() -> None:
+    lost = Sweep("lost", [], [], [], [], [8.0])
+    figure = drawn(plot_serving.draw, some_cells(Case("256 in", [a_sweep("good"), lost])))
+    assert "lost" in words(figure)
+    assert_readable(figure)
+
+
+def test_unknown_waits_are_said_not_drawn() -> None:
+    nothing = [math.nan] * 5
+    figure = drawn(plot_serving.draw, some_cells(Case("256 in", [a_sweep("x", ttft_p50=nothing, ttft_p99=nothing)])))
+    assert "not logged" in words(figure)
+    assert_readable(figure)
+
+
+def test_one_load_alone_and_many_cases() -> None:
+    one = a_sweep("x", load=[8.0], speed=[80.0], ttft_p50=[0.1], ttft_p99=[0.2])
+    assert_readable(drawn(plot_serving.draw, some_cells(Case("256 in", [one]))))
+    dense = [float(x) for x in range(1, 101)]
+    wide = Sweep("x", dense, dense, dense, dense, [])
+    many = some_cells(*[Case(f"{i},000 tokens in, {i} out", [wide]) for i in range(1, 7)])
+    figure = drawn(plot_serving.draw, many)
+    assert len(figure.axes) == 2 * plot_serving.MOST
+    assert "2 more pairs of lengths, not drawn" in words(figure)
+    assert_readable(figure)
+
+
+ROW = {
+    "model": "m", "device": "d", "device_count": 2, "input_len": 10.0, "output_len": 20.0, "concurrency": 4.0,
+    "request_rate": None, "output_tokens_per_second": 100.0, "ttft_p50": 0.1, "ttft_p99": 0.2, "status": "completed",
+    "tps_definition": "tps@a", "ttft_definition": None, "run_id": "r",
+}  # fmt: skip
+
+
+def cells_of(monkeypatch: pytest.MonkeyPatch, con: duckdb.DuckDBPyConnection, *rows: dict[str, Any]) -> Cells:
+    """What is made of these answers of the query."""
+    monkeypatch.setattr(plot_data_speed, "ask", lambda *_: [{**ROW, **row} for row in rows])
+    return plot_data_speed.cells(con, {})
+
+
+def test_definitions_are_never_mixed_unseen(monkeypatch: pytest.MonkeyPatch, con: duckdb.DuckDBPyConnection) -> None:
+    data = cells_of(monkeypatch, con, {}, {"tps_definition": "tps@b"})
+    assert data.systems == ["m on 2 × d, tps@a", "m on 2 × d, tps@b"]
+
+
+def test_repeated_cells_are_their_median(monkeypatch: pytest.MonkeyPatch, con: duckdb.DuckDBPyConnection) -> None:
+    speeds = (100.0, 300.0, 120.0)
+    data = cells_of(monkeypatch, con, *[{"output_tokens_per_second": s} for s in speeds])
+    assert data.cases[0].sweeps[0].speed == [120.0]
+
+
+def test_a_sweep_of_rates_has_rates_on_its_axis(
+    monkeypatch: pytest.MonkeyPatch, con: duckdb.DuckDBPyConnection
+) -> None:
+    rates = [{"concurrency": None, "request_rate": r, "run_id": str(r)} for r in (1.0, 2.0, math.inf)]
+    data = cells_of(monkeypatch, con, *rates)
+    assert (data.load, data.cases[0].sweeps[0].load) == ("requests sent per second", [1.0, 2.0])
+    assert data.placeless == ["inf"]
+
+
+def test_cells_without_a_load_say_what_to_do(monkeypatch: pytest.MonkeyPatch, con: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(InputError, match="--label concurrency=8"):
+        cells_of(monkeypatch, con, {"concurrency": None})
