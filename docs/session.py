@@ -25,7 +25,7 @@ WIDTH, HOME = 110, "/home/you"
 
 RUNS = "SELECT experiment, attempt, device, device_count, precision FROM runs WHERE kind = 'training' ORDER BY ALL"
 READINGS = "SELECT experiment, verdict, first_touch, sustained, smoothed, non_finite FROM convergence()"
-SPEED = "SELECT run_id, tokens_per_second_per_device, devices, drops, definition FROM throughput()"
+SPEED = "SELECT run_id, tokens_per_second_per_device AS tgs, devices, drops, definition FROM throughput()"
 DROPS = "SELECT experiment, first_step, last_step, ratio, cause, lost_seconds FROM throughput_drops()"
 SERVING = (
     "SELECT device, concurrency, output_tokens_per_second AS tps, ttft_p50, ttft_p99, status "

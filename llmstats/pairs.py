@@ -16,7 +16,7 @@ _UNIT = (
 )
 _NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?!\d|,\d)|\d+)?(?:(?<=\d)\.\d*|(?<![\d.])\.\d+)?(?:(?<=[\d.])[eE][+-]?\d+)?"
 _NOT_FINITE = r"[+-]?(?i:nan|inf(?:inity)?)\b"
-_DURATION = r"(?:\d+ days?, )?\d+:\d\d:\d\d(?:\.\d+)?"
+_DURATION = r"(?:\d{1,5} days?, )?\d{1,5}:\d\d:\d\d(?:\.\d+)?"
 _KEY_AHEAD = r"[A-Za-z_][\w./@-]*:\s"
 _END = rf"(?=[\s;|]|,(?!\d)|$|{_KEY_AHEAD})"
 _VALUE = regex.compile(

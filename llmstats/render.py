@@ -215,7 +215,7 @@ def _folded(columns: list[_Column], width: int) -> str:
     if _total([c.least for c in columns]) <= width:
         return _panel(columns, _fit(columns, width))
     others = [c for c in columns if c is not key]
-    if len(key.cells) == 1 or any(_total([key.least, c.least]) > width for c in others):
+    if len(key.cells) == 1 or any(_total([key.least, c.least]) > width for c in others or [key]):
         return _lists(columns)
     return "\n".join(_panel(panel, _fit(panel, width)) for panel in _panels(key, others, width))
 
@@ -322,8 +322,18 @@ def _jsonable(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
+@dataclass(slots=True)
+class _UnixLines:
+    """Ends rows as Unix does; the csv module quotes a lone carriage return only while its own lines end with one."""
+
+    file: IO[str]
+
+    def write(self, row: str) -> None:
+        self.file.write(row.removesuffix("\r\n") + "\n")
+
+
 def _csv(answer: Answer, file: IO[str]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(_UnixLines(file))
     shown = plain if file.isatty() else str
     writer.writerow([shown(c) for c in answer.columns])
     for row in answer.rows:

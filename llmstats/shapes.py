@@ -35,7 +35,7 @@ MAX_SHAPES = 50_000
 _PAD = 16
 _MASK_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _NUMBER = re.compile(r"([+-]?)(\d[\d,]*)?(?:\.(\d*))?(?:[eE]([+-]?)(\d+))?$")
-_DURATION = re.compile(r"(?:(\d+) days?, )?(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d+))?$")
+_DURATION = re.compile(r"(?:(\d{1,5}) days?, )?(\d{1,5}):(\d{2}):(\d{2})(?:\.(\d+))?$")
 _CLOCK = re.compile(r"(?:(\d\d)(\d\d)[/-])?(\d\d)[/-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?")
 _NOT_FINITE = {"nan": np.nan, "inf": np.inf, "infinity": np.inf}
 
@@ -188,8 +188,11 @@ def _clocktime(match: re.Match[str], group: int, at: int, days: int | None = Non
     """Hours, minutes, seconds and a fraction, as a number of seconds with decimals."""
     decimals = min(len(match[group + 3] or ""), 9)
     scale = 10**decimals
-    end = at + match.end(group + 2)
-    terms = [_Term(end, end - at - match.start(group), 0, scale, hms=True)]
+    end, hours = at + match.end(group + 2), at + match.end(group)
+    start = max(at + match.start(group), hours - 2)
+    terms = [_Term(end, end - start, 0, scale, hms=True)]
+    if start > at + match.start(group):
+        terms += _runs(at + match.start(group), start, 360_000 * scale)
     if decimals:
         start = at + match.start(group + 3)
         terms += _runs(start, start + decimals, 1)
@@ -497,7 +500,9 @@ class _Reader:
             return np.full(len(self._starts), first.constant)
         mantissa = self._sum(programs)
         if first.date is not None:
-            seconds = mantissa * (1_000_000 // 10**first.decimals) if first.decimals <= 6 else mantissa // 1000
+            seconds = (
+                mantissa * 10 ** (6 - first.decimals) if first.decimals <= 6 else mantissa // 10 ** (first.decimals - 6)
+            )
             return self._dates(programs) * 86_400_000_000 + seconds
         return self._scaled(programs, mantissa)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from llmstats.parsing import DocumentParser, Head, Place, Sample
 from llmstats.records import Item
 
-_PATH = re.compile(r"^\S.*\.pth\s*$", re.M)
+_PATH = re.compile(r"^\S.*\.pth\b", re.M)
 
 
 class MMEngineLastCheckpoint(DocumentParser):

@@ -86,7 +86,7 @@ def test_install_is_idempotent_and_finds_its_order(con):
 @pytest.mark.parametrize(
     ("question", "parameters", "says"),
     [
-        ("convergense", {}, "no query named 'convergense'; did you mean 'convergence'?"),
+        ("convergense", {}, "no query named 'convergense'; did you mean 'convergence'"),
         ("run-list", {}, "did you mean 'run_list'"),
         ("", {}, "no query named ''"),
         ("convergence", {"treshold": "1"}, "no parameter of convergence named 'treshold'; did you mean 'threshold'?"),

@@ -71,15 +71,19 @@ def test_equal_fingerprints_in_neighbouring_places_are_two_runs(store):
     assert runs(store) == [("a",), ("b",)]
 
 
-def test_a_bridge_joins_two_runs_and_its_removal_parts_them(store):
+@pytest.mark.parametrize("digits", [("full", "4"), ("4", "full")])
+def test_a_bridge_joins_two_runs_and_its_removal_parts_them(store, digits):
     a, b, bridge = Source("/w/a"), Source("/w/s/b"), Source("/w/bridge")
-    store.commit([a.replace(Run("a", "/w/s", fingerprint="f"), points("a", [1], {"loss": [1]}))])
-    store.commit([b.replace(Run("b", "/w/s/b"), points("b", [1, 2], {"loss": [2, 2]}, "4"))])
+    first = points("a", [1, 2, 3], {"loss": [1, 1, 1]}, digits[0])
+    second = points("b", [1, 2], {"loss": [2, 2]}, digits[1])
+    store.commit([a.replace(Run("a", "/w/s", fingerprint="f"), first)])
+    store.commit([b.replace(Run("b", "/w/s/b"), second)])
     apart = ask(store, "SELECT run_id, step, value FROM points ORDER BY ALL")
-    assert len(apart) == 3
+    assert len(apart) == 5
     store.commit([bridge.replace(Run("b", "/w/s/b", fingerprint="f"))])
     assert len(runs(store)) == 1
-    assert ask(store, "SELECT step, value FROM points ORDER BY ALL") == [(1, 1.0), (2, 2.0)]
+    better = 1.0 if digits[0] == "full" else 2.0
+    assert ask(store, "SELECT step, value FROM points ORDER BY ALL") == [(1, better), (2, better), (3, 1.0)]
     store.forget("/w/bridge")
     assert ask(store, "SELECT run_id, step, value FROM points ORDER BY ALL") == apart
 
