@@ -7,6 +7,7 @@ on the data however many keys there are.  Nothing here changes matplotlib's glob
 from __future__ import annotations
 
 import io
+import logging
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
@@ -125,12 +126,24 @@ def style() -> Iterator[None]:
         "svg.hashsalt": "llmstats",  # else ids inside the file change from call to call
         "pdf.fonttype": 42,
     }
-    with mpl.rc_context(), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings(), _quiet("matplotlib.font_manager"):
         # Where no font has a character, a box stands for it.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         matplotlib.style.use("default")
         mpl.rcParams.update(ours)
         yield
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """Without what matplotlib says of a Chinese font that has no bold."""
+    log = logging.getLogger(logger)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _fonts() -> list[str]:

@@ -25,6 +25,8 @@ _YEAR_2000 = 10957  # days from 1970 to 2000, the year of clocks whose text has 
 _RANK = re.compile(r"(?:^|\s|\[)(?:rank|RANK|default)[ _]?(\d{1,6})\]|(?:^|Z )\s*(\d{1,6}): ")
 _CONFLICT = re.compile(r"(<<<<<<< |=======$|>>>>>>> )")
 
+_COUNTABLE = 2.0**53
+
 #: Tag of notes that hold a Git conflict marker.
 CONFLICT = "conflict"
 
@@ -180,8 +182,11 @@ def _columns(frames: list[Frame]) -> tuple[Ints, Ints, Ints]:
 
 
 def whole(values: npt.NDArray[Any]) -> Ints:
-    """A column of counters as integers."""
-    return np.asarray(values).astype(np.int64)
+    """A column of counters as integers; -1 where a value is none (NaN, or beyond what a float counts exactly)."""
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        values = np.where(np.abs(values) < _COUNTABLE, values, -1.0)
+    return values.astype(np.int64)
 
 
 def ranks_of(frame: Frame) -> Ints:

@@ -23,6 +23,19 @@ _RATES = {
     "p_inference_whole": "inference_throughput",
     "p_inference_core": "inference_throughput_core",
 }
+#: Vendors as FlagPerf's folders call them -> as they call themselves.
+VENDORS = {
+    "nvidia": "NVIDIA",
+    "ascend": "Ascend",
+    "cambricon": "Cambricon",
+    "dcu": "Hygon",
+    "hexaflake": "Hexaflake",
+    "iluvatar": "Iluvatar",
+    "kunlunxin": "Kunlunxin",
+    "metax": "MetaX",
+    "mthreads": "Moore Threads",
+    "zixiao": "Zixiao",
+}
 _ACCURACIES = {"val_average_acc": "validation", "infer_average_acc": "inference"}
 
 
@@ -102,7 +115,7 @@ class Case:
         if raw in ("", "None"):
             return
         if key == "vendor":
-            run.vendor = raw
+            run.vendor = VENDORS.get(raw.lower(), raw)
         elif key == "precision":
             run.precision = raw
         elif key == "compiler":
@@ -117,7 +130,7 @@ class Case:
             return self._rate(name)
         if name in _ACCURACIES:
             return self.accuracy(_ACCURACIES[name])
-        if key == "vendor_usage(GiB)" and self.run.vendor == "hexaflake":
+        if key == "vendor_usage(GiB)" and self.run.vendor == VENDORS["hexaflake"]:
             return Meaning("memory_used", 2.0**20, "bytes")  # its monitor reads MiB and nobody divides
         return _FIXED.get(key)
 

@@ -65,6 +65,8 @@ class Cell:
     def run(self, program: str) -> Run:
         """Facts of the run; the fingerprint joins the files that speak of one measurement."""
         run = Run(self.name, self.root, kind="serving")
+        asked = {"input_len": self.input_len, "output_len": self.output_len, "concurrency": self.clients}
+        run.config |= {key: value for key, value in asked.items() if value is not None}
         if "Total QPS" in self.values and "Output Throughput" in self.values:
             run.status = "completed"
             if self.clients is not None:

@@ -14,7 +14,7 @@ from llmstats.parsing import HEAD_BYTES, DocumentParser, Head, Place
 from llmstats.records import Issue, Item
 from llmstats.training import microseconds
 
-from ._flagperf import Case, Meaning, case_of, case_of_host, learn_module
+from ._flagperf import VENDORS, Case, Meaning, case_of, case_of_host, learn_module
 from ._literals import read_repr
 from ._samples_flagperf import SAMPLES
 
@@ -180,7 +180,7 @@ def _host(place: Place, lines: list[str]) -> Iterator[Item]:
             case = cases.setdefault(name, case_of_host(place, name))
             case.run.vendor = case.run.vendor or vendor
         elif found := _VENDOR.match(message):
-            vendor = found[1]
+            vendor = VENDORS.get(found[1].lower(), found[1])
         if case is None:
             if level in ("ERROR", "CRITICAL"):
                 yield Issue(f"stopped before any case: {message[:200]}", number, text[:500], suspect=False)

@@ -47,7 +47,7 @@ def con(store: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def train(folder: Path, values: list[float], *, name: str = "toy", **more: float) -> str:
     """A store of one training of these losses."""
-    rows = [json.dumps({"lr": 2e-5, "loss": v, "iter": i, "step": i, **more}) for i, v in enumerate(values, 1)]
+    rows = [json.dumps({"lr": 2e-5, "loss": v, **more, "iter": i, "step": i}) for i, v in enumerate(values, 1)]
     scalars = folder / "logs" / name / "20250209_031500" / "vis_data" / "scalars.json"
     scalars.parent.mkdir(parents=True)
     scalars.write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -24,6 +24,7 @@ from llmstats.training import (
     points,
     prefix_fields,
     run_name,
+    whole,
     with_year,
     year_of_start,
 )
@@ -146,6 +147,11 @@ def test_points_are_split_by_run_rank_and_known_step() -> None:
 def test_rank_of_the_file_counts_where_the_line_has_none() -> None:
     (found,) = points(frame([(1, 1)], loss=[1.0]), "train", "toy", np.array([0]), np.array([1]), None, rank=7)
     assert found.rank == 7
+
+
+def test_counters() -> None:
+    assert whole(np.array([3.0, np.nan, np.inf, 1e20])).tolist() == [3, -1, -1, -1]
+    assert whole(np.array([2**60])).tolist() == [2**60]
 
 
 def test_names_of_appended_runs() -> None:

@@ -25,11 +25,17 @@ point AS (
       WHERE x.series_key IN (SELECT y.series_key FROM member y WHERE y.role = 'data')
     ) d ON d.block_key = v.block_key
   WHERE NOT v.hidden
+),
+timed AS (
+  SELECT p.*, CASE WHEN isfinite(p.data) THEN p.data END AS wait,
+    CASE WHEN isfinite(p.time) THEN p.time + CASE WHEN p.apart AND isfinite(p.data) THEN p.data ELSE 0 END END AS seconds
+  FROM point p
+  WHERE p.shown IS NOT FALSE AND p.step >= p.first_step AND isfinite(p.val) AND p.val >= 0
+),
+spanned AS (
+  SELECT t.*, CASE t.driver WHEN 'rate' THEN 1 / t.val ELSE t.seconds END AS span FROM timed t
 )
-SELECT p.run_key, p.series_key, p.rank, p.driver, p.stride, p.step, p.line, p.tick,
-  CASE WHEN isfinite(p.data) THEN p.data END AS data,
-  CASE WHEN isfinite(p.time) THEN CASE WHEN p.apart THEN p.time + coalesce(data, 0) ELSE p.time END END AS seconds,
-  CASE p.driver WHEN 'tokens' THEN p.val ELSE 1 END AS work,
-  CASE p.driver WHEN 'rate' THEN 1 / p.val ELSE seconds END AS span
-FROM point p
-WHERE p.shown IS NOT FALSE AND p.step >= p.first_step AND isfinite(p.val) AND p.val >= 0 AND span > 0 AND isfinite(span);
+SELECT s.run_key, s.series_key, s.rank, s.driver, s.stride, s.step, s.line, s.tick, s.wait AS data, s.seconds,
+  CASE s.driver WHEN 'tokens' THEN s.val ELSE 1 END AS work, s.span
+FROM spanned s
+WHERE s.span > 0 AND isfinite(s.span);

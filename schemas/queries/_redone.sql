@@ -3,7 +3,7 @@
 -- `seconds` is NULL where no clock was logged.
 CREATE OR REPLACE MACRO _redone() AS TABLE
 WITH redone AS MATERIALIZED (
-  SELECT a.run_key, a.experiment, a.cut, a.last_step - a.cut + 1 AS steps
+  SELECT a.run_key, a.experiment, a.cut, a.last_step - a.kept AS steps
   FROM _attempts() a
   WHERE a.cut <= a.last_step
 ),

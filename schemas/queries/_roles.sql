@@ -5,8 +5,8 @@
 -- of several definitions one is taken: the one that knows of gradient accumulation first.
 -- `apart`: the logged step time leaves the data wait out.
 CREATE OR REPLACE MACRO _roles(pick) AS TABLE
-WITH role AS (
-  SELECT k.run_key, s.series_key, coalesce(s.rank, 0) AS rank, s.definition, s.n,
+WITH logged AS (
+  SELECT k.run_key, s.series_key, coalesce(s.rank, 0) AS rank, s.metric, s.definition, s.n,
     CASE
       WHEN s.metric IN ('tokens', 'step_tokens') THEN 'tokens'
       WHEN s.metric = 'tokens_per_second_per_device' THEN 'rate'
@@ -16,27 +16,33 @@ WITH role AS (
   FROM series_rows s JOIN _picked(pick) k ON k.run_key = s.run_key
   WHERE s.phase = 'train' AND s.device_index IS NULL AND s.n > s.non_finite
     AND s.metric IN ('tokens', 'step_tokens', 'tokens_per_second_per_device', 'step_time', 'data_time')
+),
+one_each AS (
+  SELECT l.*
+  FROM logged l
   QUALIFY rank() OVER (
-    PARTITION BY k.run_key, role
-    ORDER BY CASE s.definition
+    PARTITION BY l.run_key, l.role
+    ORDER BY CASE l.definition
       WHEN 'tgs@grad_accum_window' THEN 1 WHEN 'tgs@micro_step' THEN 2 WHEN 'tgs@rank_local' THEN 3 ELSE 4
-    END, s.metric, s.definition
+    END, l.metric, l.definition
   ) = 1
 ),
 of_run AS (
-  SELECT r.run_key,
+  SELECT o.run_key,
     CASE
-      WHEN bool_or(r.role = 'tokens') AND bool_or(r.role = 'time') THEN 'tokens'
-      WHEN bool_or(r.role = 'rate') THEN 'rate'
-      WHEN bool_or(r.role = 'time') THEN 'time'
+      WHEN bool_or(o.role = 'tokens') AND bool_or(o.role = 'time') THEN 'tokens'
+      WHEN bool_or(o.role = 'rate') THEN 'rate'
+      WHEN bool_or(o.role = 'time') THEN 'time'
     END AS driver,
-    coalesce(bool_or(r.definition = 'step_time@excl_data'), false) AS apart
-  FROM role r
-  GROUP BY r.run_key
+    coalesce(bool_or(o.definition = 'step_time@excl_data'), false) AS apart
+  FROM one_each o
+  GROUP BY o.run_key
+),
+spread AS (
+  SELECT o.run_key, min(o.rank) AS lead_rank, min(o.rank) < max(o.rank) AS several,
+    greatest(1, max(o.n) // 10000) AS stride
+  FROM one_each o JOIN of_run f ON f.run_key = o.run_key AND f.driver = o.role
+  GROUP BY o.run_key
 )
-SELECT r.*, o.driver, o.apart,
-  min(r.rank) FILTER (r.role = o.driver) OVER (PARTITION BY r.run_key) AS lead_rank,
-  max(r.rank) FILTER (r.role = o.driver) OVER (PARTITION BY r.run_key) > lead_rank AS several,
-  greatest(1, max(r.n) FILTER (r.role = o.driver) OVER (PARTITION BY r.run_key) // 10000) AS stride
-FROM role r JOIN of_run o ON o.run_key = r.run_key
-WHERE o.driver IS NOT NULL;
+SELECT o.run_key, o.series_key, o.rank, o.definition, o.role, f.driver, f.apart, p.lead_rank, p.several, p.stride
+FROM one_each o JOIN of_run f ON f.run_key = o.run_key JOIN spread p ON p.run_key = o.run_key;

@@ -30,15 +30,19 @@ slow AS MATERIALIZED (
   FROM speed s
   WHERE s.work < s.span * (SELECT f.by_key FROM floors f)[s.run_key + 1]
 ),
+excess AS (
+  SELECT s.*, b.driver, b.every, b.usual_seconds, b.quantiles[2] AS usual_speed,
+    s.seconds - b.usual_seconds AS over, s.data - b.usual_data AS over_data
+  FROM slow s JOIN base b ON b.run_key = s.run_key
+),
 judged AS (
-  SELECT s.*, b.every, b.usual_seconds, b.quantiles[2] AS usual_speed, s.seconds - b.usual_seconds AS over,
-    CASE
-      WHEN over <= 0.05 * b.usual_seconds AND b.driver = 'tokens' THEN 'fewer tokens'
-      WHEN over > 0 AND s.data - b.usual_data >= 0.5 * over THEN 'data wait'
-      WHEN over > 0 AND s.data IS NOT NULL THEN 'compute'
+  SELECT e.*, CASE
+      WHEN e.over <= 0.05 * e.usual_seconds AND e.driver = 'tokens' THEN 'fewer tokens'
+      WHEN e.over > 0 AND e.over_data >= 0.5 * e.over THEN 'data wait'
+      WHEN e.over > 0 AND e.data IS NOT NULL THEN 'compute'
       ELSE 'not known'
     END AS cause
-  FROM slow s JOIN base b ON b.run_key = s.run_key
+  FROM excess e
 ),
 marked AS (
   SELECT j.*, j.step - lag(j.step) OVER w <= 1.5 * j.every AND j.cause = lag(j.cause) OVER w AS goes_on

@@ -49,8 +49,8 @@ SELECT s.run_id, CASE WHEN s.tokens_known THEN s.speed END AS tokens_per_second_
   coalesce(len(s.drops), 0) AS drops,
   CASE WHEN s.worst IS NOT NULL THEN format('steps {}–{} at {:.0f} % of the median: {}',
     s.worst.first_step, s.worst.last_step, 100 * s.worst.ratio, s.worst.cause) END AS worst_drop,
-  s.clock_excess / nullif((s.last_step - s.first_step) * s.seconds, 0) AS clock_gap,
-  CASE WHEN abs(clock_gap) > 0.05 AND abs(s.clock_excess) > 2 THEN format(
+  s.clock_excess / nullif(s.elapsed - s.clock_excess, 0) AS clock_gap,
+  CASE WHEN abs(s.clock_excess) > 0.05 * (s.elapsed - s.clock_excess) AND abs(s.clock_excess) > 2 THEN format(
     'the clock says {:.0f} s where the steps sum to {:.0f} s', s.elapsed, s.elapsed - s.clock_excess) END AS clock_note,
   s.definition, s.devices_from, s.ranks, s.first_step, s.last_step, s.records, s.experiment, s.model, s.vendor, s.device,
   w.path AS source, s.start.line AS line
