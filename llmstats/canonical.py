@@ -7,6 +7,7 @@ nobody catalogued keeps its raw name, its number and the unit that the log wrote
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from llmstats.catalog import unit_of
 from llmstats.parsing import Parser
@@ -43,7 +44,7 @@ def _series(parser: Parser, phase: str, raw: str, column: Column) -> SeriesColum
     )
 
 
-def _sentinels(raw: str, column: Column) -> np.ndarray | None:  # type: ignore[type-arg]
+def _sentinels(raw: str, column: Column) -> npt.NDArray[np.bool_] | None:
     """Where a value is a sentinel and no number: NULL in the store, its text stays in the file."""
     if not COCO_SCORE.search(raw):
         return None

@@ -13,7 +13,7 @@ import signal
 import time
 import tomllib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
@@ -109,9 +109,9 @@ def _read_sidecar(path: str) -> dict[str, str]:
 # --------------------------------------------------------------------------- planning
 
 
-def _unchanged(found: Found, known: Known) -> bool:
-    same = (found.size, found.mtime_ns, found.inode) == (known.size, known.mtime_ns, known.inode)
-    return same
+def _same_file(found: Found, known: Known) -> bool:
+    """Whether a file, or the archive around a member, is untouched since it was read."""
+    return (found.mtime_ns, found.inode) == (known.mtime_ns, known.inode)
 
 
 @dataclass(slots=True)
@@ -123,6 +123,14 @@ class Plan:
     unchanged: int = 0
     stdin: bool = False
 
+    def settle(self, same: Iterable[Known], labels: dict[str, str]) -> None:
+        """Sources whose content is as known: at most their labels changed."""
+        for known in same:
+            if known.labels == labels:
+                self.unchanged += 1
+            else:
+                self.relabelled.append(Delta(known.path, TOUCH, known.expected, {"labels": labels}))
+
 
 def plan(found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str, str], current: Callable[[Known], bool]) -> Plan:
     """Which sources to read.  A file whose size, time and inode are as known, is not opened."""
@@ -131,6 +139,10 @@ def plan(found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str
     out = Plan()
     sidecars = Sidecars(labels)
     sizes = Counter(k.size for k in known.values())
+    members: dict[str, dict[str, Known]] = {}
+    for member in known.values():
+        if member.container:
+            members.setdefault(member.container, {})[member.path] = member
     for source in found:
         if source.path == "-":
             out.stdin = True
@@ -138,12 +150,15 @@ def plan(found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str
         if os.path.basename(source.path) == SIDECAR:
             continue
         own = sidecars.labels(source.path)
-        before = known.get(source.path)
-        if before is not None and _unchanged(source, before) and current(before):
-            if before.labels == own:
-                out.unchanged += 1
+        if source.archive and (inside := members.get(source.path)):
+            if all(_same_file(source, m) and current(m) for m in inside.values()):
+                out.settle(inside.values(), own)
             else:
-                out.relabelled.append(Delta(source.path, TOUCH, before.expected, {"labels": own}))
+                out.jobs.append(Job(source, None, own, members=inside))
+            continue
+        before = known.get(source.path)
+        if before is not None and source.size == before.size and _same_file(source, before) and current(before):
+            out.settle([before], own)
             continue
         sizes[source.size] += 1
         out.jobs.append(Job(source, before, own))

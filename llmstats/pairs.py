@@ -77,9 +77,9 @@ def _key(between: str, after_text: bool) -> str:
 
 
 def _field(key: str, value: regex.Match[str]) -> Field:
-    if value["duration"]:
-        return Field(key, *value.span("duration"), "duration")
-    return Field(key, *value.span("number"), "number", (value["unit"] or "").strip())
+    kind = "duration" if value["duration"] else "number"
+    start, end = value.span(kind)
+    return Field(key, start, end, kind, (value["unit"] or "").strip())
 
 
 def _text_end(text: str, at: int) -> int:
@@ -89,5 +89,5 @@ def _text_end(text: str, at: int) -> int:
     colon = _COLON.search(text, at)
     if colon and colon.start() < end:
         word = _LAST_WORD.search(text[at : colon.start()])
-        return at + word.start() if word else colon.start()
+        return at + int(word.start()) if word else int(colon.start())
     return end

@@ -25,12 +25,12 @@ def draw(data: Curves) -> Figure:
     """One axes: curves, moving means, threshold, `min_steps`, readings, resumes and values that are no numbers."""
     figure, spec = sheet(_words(data), 4.6)
     axes = figure.add_subplot(spec[0])
-    styles = _styles(data.curves)
-    for curve, look in reversed(list(zip(data.curves, styles, strict=True))):
+    order = list(reversed(list(zip(data.curves, _styles(data.curves), strict=True))))  # named ones come on top
+    for curve, look in order:
         _line(axes, curve, look)
     _scales(axes, data)
     _limits(axes, data)
-    for curve, look in zip(data.curves, styles, strict=True):
+    for curve, look in order:
         _resumes(axes, curve, look["color"])
         _not_finite(axes, curve, look["color"])
         if look["color"] != _OTHERS:
@@ -103,11 +103,11 @@ def _resumes(axes: Axes, curve: Curve, colour: str) -> None:
 
 
 def _not_finite(axes: Axes, curve: Curve, colour: str) -> None:
-    """Marks on the edges: NaN and -Inf below, Inf above."""
+    """Marks on the edges: NaN and -Inf below, Inf above (just inside: a name may stand over the edge)."""
     for step, value in curve.odd:
         up = value == math.inf
         axes.plot(
-            [step], [1 if up else 0], transform=axes.get_xaxis_transform(), color=colour, clip_on=False, zorder=6,
+            [step], [0.975 if up else 0], transform=axes.get_xaxis_transform(), color=colour, clip_on=False, zorder=6,
             marker="x" if math.isnan(value) else "^" if up else "v", markersize=7, markeredgewidth=2,
         )  # fmt: skip
 
@@ -154,7 +154,8 @@ def _says(curve: Curve) -> str:
     if not curve.resumes:
         return f"{name} – {verdict}"
     steps = ", ".join(f"{step:,}" for step in curve.resumes[:4]) + (" …" if len(curve.resumes) > 4 else "")
-    return f"{name} – {verdict}; resumed at step {steps} ({curve.redone:,} steps redone)"
+    redone = f" ({curve.redone:,} steps redone)" if curve.redone else ""
+    return f"{name} – {verdict}; resumed at step {steps}{redone}"
 
 
 def _marks(data: Curves) -> list[Key]:

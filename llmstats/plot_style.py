@@ -208,7 +208,7 @@ def number_axis(axis: Any, *, log: bool = False) -> None:
 
     axis.set_major_formatter(FuncFormatter(plain))
     if not log:
-        axis.set_major_locator(MaxNLocator(7))
+        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
         return
     low, high = axis.get_view_interval()
     wide = high / low >= 500

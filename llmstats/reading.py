@@ -57,6 +57,7 @@ class Job:
     known: Known | None = None
     labels: dict[str, str] = field(default_factory=dict)
     maybe_copy: bool = False  #: another file has the same size: hash it before parsing
+    members: dict[str, Known] = field(default_factory=dict)  #: of an archive: what is known of its members
 
 
 @dataclass(slots=True)
@@ -399,14 +400,21 @@ class Worker:
         else:
             reading.fold(json_lines(stretch))
 
+    def _member(self, job: Job, reader: Reader) -> Parts:
+        """A file in an archive; one whose bytes are as known keeps its rows."""
+        known = job.known
+        for part in self._stream(job, reader):
+            same = known is not None and part.mode == REPLACE and part.complete and is_current(known)
+            yield touch(job) if same and known and part.columns.get("content_hash") == known.content_hash else part
+
     def _archive(self, job: Job) -> Parts:
         try:
             for found, reader in sources.members(job.found):
-                member = Job(found, None, job.labels)
+                member = Job(found, job.members.get(found.path), job.labels)
                 if found.status is not None:
                     yield outcome(member, found.status, found.reason)
                 else:
-                    yield from self._guarded(member, lambda m=member, r=reader: self._stream(m, r))  # type: ignore[misc]
+                    yield from self._guarded(member, lambda m=member, r=reader: self._member(m, r))  # type: ignore[misc]
         except (LlmstatsError, OSError) as why:
             yield outcome(job, "failed", str(why))
 

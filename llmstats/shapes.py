@@ -500,10 +500,10 @@ class _Reader:
             return np.full(len(self._starts), first.constant)
         mantissa = self._sum(programs)
         if first.date is not None:
-            seconds = (
-                mantissa * 10 ** (6 - first.decimals) if first.decimals <= 6 else mantissa // 10 ** (first.decimals - 6)
+            scale: int = 10 ** abs(6 - first.decimals)
+            return self._dates(programs) * 86_400_000_000 + (
+                mantissa * scale if first.decimals <= 6 else mantissa // scale
             )
-            return self._dates(programs) * 86_400_000_000 + seconds
         return self._scaled(programs, mantissa)
 
     def _sum(self, programs: list[_Program]) -> Ints:
@@ -548,7 +548,8 @@ class _Reader:
         word &= _TOP[self._per_line([t.width for t in terms])]
         b = [(word >> U8(8 * i)) & U8(15) for i in (0, 1, 3, 4, 6, 7)]
         seconds = b[0] * U8(36000) + b[1] * U8(3600) + b[2] * U8(600) + b[3] * U8(60) + b[4] * U8(10) + b[5]
-        return seconds.view(np.int64)
+        total: Ints = seconds.view(np.int64)
+        return total
 
     def _scaled(self, programs: list[_Program], mantissa: Ints) -> Floats:
         first = programs[0]

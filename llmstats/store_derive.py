@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmstats.records import NO_TIME, Run
 from llmstats.store_chain import Link, chain
-from llmstats.store_rows import insert, keys_table, to_json
+from llmstats.store_rows import ask, insert, keys_table, to_json
 from llmstats.store_runs import stored_run
 from llmstats.store_sources import up
 
@@ -183,8 +183,8 @@ def suffixes(places: Iterable[str]) -> dict[str, str]:
 
 def _name(con: DuckDBPyConnection, names: set[str]) -> None:
     """Give every run of these names its run_id."""
-    rows = con.execute(
-        "SELECT name, root, run_key FROM run_rows WHERE name IN (SELECT unnest(?::VARCHAR[]))", [sorted(names)]
+    rows = ask(
+        con, "SELECT name, root, run_key FROM run_rows WHERE name IN (SELECT unnest(?::VARCHAR[]))", sorted(names)
     ).fetchall()
     places: dict[str, list[str]] = defaultdict(list)
     for name, root, _ in rows:
@@ -200,10 +200,11 @@ def _name(con: DuckDBPyConnection, names: set[str]) -> None:
 
 def _chain(con: DuckDBPyConnection, bases: set[str]) -> None:
     """Give every run of these experiments its experiment, attempt and cut."""
-    rows = con.execute(
+    rows = ask(
+        con,
         "SELECT base_experiment, work_dir, run_key, name, started_at, resumed_from, first_step, last_step, step_gap "
         "FROM run_rows WHERE base_experiment IN (SELECT unnest(?::VARCHAR[]))",
-        [sorted(bases)],
+        sorted(bases),
     ).fetchall()
     groups: dict[str, dict[str, list[Link]]] = defaultdict(lambda: defaultdict(list))
     for base, work_dir, *rest in rows:

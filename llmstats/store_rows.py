@@ -73,9 +73,23 @@ def insert_arrow(con: DuckDBPyConnection, table: str, rows: pa.Table) -> None:
     con.unregister("incoming")
 
 
+def ask(con: DuckDBPyConnection, sql: str, *values: Any) -> DuckDBPyConnection:
+    """Run a statement with its ``?`` written out as literals: binding a value makes DuckDB import pandas (0.4 s)."""
+    first, *rest = sql.split("?")
+    return con.execute(first + "".join(_literal(v) + part for v, part in zip(values, rest, strict=True)))
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    if value is None or isinstance(value, (bool, int, float)):
+        return "NULL" if value is None else str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 def keys_table(con: DuckDBPyConnection, name: str, keys: Iterable[int]) -> None:
     """A temporary table of integer keys, ``name(key)``; replaces one of that name."""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT unnest(?::BIGINT[]) AS key", [sorted(keys)])
+    ask(con, f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT unnest(?::BIGINT[]) AS key", sorted(keys))
 
 
 def next_key(con: DuckDBPyConnection, table: str, column: str) -> int:

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from llmstats.records import Issue, Run
-from llmstats.store_rows import clean, insert, keys_table, next_key, to_json
+from llmstats.store_rows import ask, clean, insert, keys_table, next_key, to_json
 from llmstats.store_sources import moved_root, up
 
 if TYPE_CHECKING:
@@ -204,16 +204,18 @@ def _reach(con: DuckDBPyConnection, names: set[str], prints: set[str], runs: set
     """All facts that may belong together with the given ones, directly or through others."""
     size = -1
     while True:
-        rows = con.execute(
+        rows = ask(
+            con,
             "SELECT fact_key, run_key, name, root, fingerprint FROM run_facts "
             "WHERE name IN (SELECT unnest(?::VARCHAR[])) OR fingerprint IN (SELECT unnest(?::VARCHAR[])) "
             "OR run_key IN (SELECT unnest(?::INTEGER[])) ORDER BY fact_key",
-            [list(names), list(prints), list(runs)],
+            list(names),
+            list(prints),
+            list(runs),
         ).fetchall()
         if len(rows) == size:
             return [_Node(*row) for row in rows]
         size = len(rows)
-        runs |= {row[1] for row in rows if row[1] is not None}
         names |= {row[2] for row in rows}
         prints |= {row[4] for row in rows if row[4]}
 
@@ -275,11 +277,13 @@ def _move(con: DuckDBPyConnection, moved: dict[int, tuple[int | None, int]]) -> 
 
 def _rekey(con: DuckDBPyConnection, table: str, pairs: Sequence[tuple[int, int]]) -> None:
     facts, runs = zip(*pairs, strict=True)
-    con.execute(
+    ask(
+        con,
         f"UPDATE {table} SET run_key = m.run_key "
         "FROM (SELECT unnest(?::INTEGER[]) AS fact_key, unnest(?::INTEGER[]) AS run_key) m "
         f"WHERE {table}.fact_key = m.fact_key",
-        [list(facts), list(runs)],
+        list(facts),
+        list(runs),
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from llmstats import catalog
 from llmstats.errors import StoreError
 from llmstats.store_read import attach
+from llmstats.store_rows import ask
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -123,7 +124,7 @@ def bring_up(con: DuckDBPyConnection, path: str) -> None:
     for name, sql in migrations():
         if name not in applied:
             con.execute(sql)
-            con.execute("INSERT INTO migrations VALUES (?, ?)", [name, utc_now()])
+            ask(con, "INSERT INTO migrations VALUES (?, ?::TIMESTAMP)", name, utc_now())
     _load(con)
     con.commit()
 
@@ -142,11 +143,11 @@ def _load(con: DuckDBPyConnection) -> None:
 def _load_catalogues(con: DuckDBPyConnection) -> None:
     con.execute("DELETE FROM metrics")
     columns = [list(column) for column in zip(*catalog.metrics().values(), strict=True)]
-    con.execute("INSERT INTO metrics SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", columns)
+    ask(con, "INSERT INTO metrics SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", *columns)
     con.execute("DELETE FROM devices")
     for device in catalog.devices():
         names, places = ", ".join(device), ", ".join("?" * len(device))
-        con.execute(f"INSERT INTO devices ({names}) VALUES ({places})", list(device.values()))
+        ask(con, f"INSERT INTO devices ({names}) VALUES ({places})", *device.values())
 
 
 def _install_queries(con: DuckDBPyConnection) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmstats.records import FULL, Floats, Ints
-from llmstats.store_rows import insert, keys_table, next_key
+from llmstats.store_rows import ask, insert, keys_table, next_key
 from llmstats.store_types import CanonicalPoints, SeriesColumn
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class SeriesTable:
         for series in self._refined:
             if series.series_key in self._stored and series.min_step is not None:
                 row = [series.run_key, series.phase, series.min_step, series.max_step]
-                self._con.execute("INSERT INTO changed VALUES (?, ?, ?, ?)", row)
+                ask(self._con, "INSERT INTO changed VALUES (?, ?, ?, ?)", *row)
 
 
 def _extent(arrays: Sequence[Ints]) -> tuple[int, int, bool] | None:

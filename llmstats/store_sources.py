@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import StoreError
-from llmstats.store_rows import clean, insert, keys_table, next_key, to_json
+from llmstats.store_rows import ask, clean, insert, keys_table, next_key, to_json
 from llmstats.store_schema import utc_now
 from llmstats.store_types import (
     APPEND,
@@ -68,10 +68,8 @@ class Sources:
 
     def _load(self, paths: set[str]) -> dict[str, Source]:
         columns = ", ".join(_COLUMNS)
-        found = self._con.execute(
-            f"SELECT {columns} FROM source_rows WHERE path IN (SELECT unnest(?::VARCHAR[]))",
-            [sorted(clean(p) for p in paths)],
-        ).fetchall()
+        query = f"SELECT {columns} FROM source_rows WHERE path IN (SELECT unnest(?::VARCHAR[]))"
+        found = ask(self._con, query, sorted(clean(p) for p in paths)).fetchall()
         rows = (dict(zip(_COLUMNS, row, strict=True)) for row in found)
         return {row["path"]: Source(row["source_key"], row, known=True) for row in rows}
 
@@ -153,9 +151,8 @@ class Sources:
     def _follow_moves(self) -> None:
         for source in self.taken.values():
             if source.moved_from:
-                self._con.execute(
-                    "UPDATE source_rows SET duplicate_of = ? WHERE duplicate_of = ?", [source.path, source.moved_from]
-                )
+                query = "UPDATE source_rows SET duplicate_of = ? WHERE duplicate_of = ?"
+                ask(self._con, query, source.path, source.moved_from)
 
 
 def _plain(column: str, value: Any) -> Any:
@@ -227,8 +224,8 @@ def drop_sources(con: DuckDBPyConnection, sources: Sequence[tuple[int, str]]) ->
 def write_containers(con: DuckDBPyConnection, containers: Sequence[Container]) -> None:
     """Remember the stat of archives; an older row of the same path goes."""
     for found in containers:
-        con.execute("DELETE FROM containers WHERE path = ?", [clean(found.path)])
-        con.execute("INSERT INTO containers VALUES (?, ?, ?, ?, ?)", [clean(found.path), *found[1:]])
+        ask(con, "DELETE FROM containers WHERE path = ?", clean(found.path))
+        ask(con, "INSERT INTO containers VALUES (?, ?, ?, ?, ?)", clean(found.path), *found[1:])
 
 
 def up(path: str) -> str:

@@ -96,10 +96,12 @@ class Cell:
             )
 
 
-def _canonical(raw_name: str, number: float) -> tuple[str, str, str, float]:
+def _canonical(raw_name: str, number: float) -> tuple[str, str, str | None, float]:
     if raw_name in _SINGLE:
         return (*_SINGLE[raw_name], number)
     section, _, percentile = raw_name.partition(" P")
+    if section not in _DISTRIBUTION:
+        return raw_name, "value", None, number
     metric, definition = _DISTRIBUTION[section]
     statistic = "max" if percentile == "100" else f"p{percentile}"
     return metric, statistic, definition, number / 1000 if section == "decode_token_time" else number
@@ -191,7 +193,7 @@ def _value(value: Any, line: int) -> Value:
 
 _P1 = re.compile(r"(?:_time +|['\"])P1['\"]?:")
 _P25 = re.compile(r"(?:_time +|['\"])P2")
-SUMMARY = re.compile(r"valid num = (\d+); all data num = (\d+); valid ratio = ([\d.]+)")
+SUMMARY = re.compile(r"valid num = (\d+); all data num = (\d+); valid ratio = (\d+(?:\.\d*)?)")
 
 
 def is_ancestor(text: str) -> bool:

@@ -63,7 +63,7 @@ def _printed(lines: list[str]) -> dict[str, Value]:
             values["valid ratio"] = Value(float(summary[3]), summary[3], number)
         elif (single := _LINE.search(text)) and _is_number(raw := single["value"] or single["speed"]):
             values[single["key"] or single["rate"]] = Value(float(raw), raw, number)
-        elif rank := _PERCENTILE.search(text):
+        elif (rank := _PERCENTILE.search(text)) and _is_number(rank["value"]):
             decimals = str(len(rank["value"].partition(".")[2]))
             values[f"{rank['key']} {rank['p']}"] = Value(float(rank["value"]), rank["value"], number, decimals)
     return values

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus of real l
 #: What the files of a folder are; a folder that is not here may hold anything, but nothing ambiguous.
 EXPECTED = {
     "mmengine_json": {".json": "mmengine_scalars"},
-    "mmengine_log": {".json": "mmengine_scalars", ".log": "mmengine_log", "": None},
-    "mmengine_xtuner": {".log": "mmengine_log", ".md": None, ".rst": None, "": None},
+    "mmengine_log": {".json": "mmengine_scalars", ".log": "mmengine_log", "": "mmengine_last_checkpoint"},
+    "mmengine_xtuner": {".log": "mmengine_log", ".md": None, ".rst": None, "": "mmengine_last_checkpoint"},
     "mmcv1_log": {".log": "mmcv1_log", ".json": "mmcv1_log_json", ".out": None},
     "misc_negative": {".log": None},
 }

@@ -208,7 +208,7 @@ def test_convergence_tells_the_verdicts_of_the_query(store: str) -> None:
     assert "Did the training loss get below 0.0013?" in said
     assert "deepseek_v2_lite_alpaca_a100 (NVIDIA A100-SXM4-80GB) – converged at step 2,550" in said
     assert "– not converged: mean of 50 points never below 0.0013" in said
-    assert "resumed at step 1,010 (471 steps redone)" in said
+    assert "resumed at step 1,010 (480 steps redone)" in said
     assert "NaN at step 1,740" in said
     assert "before step 2,000 values do not count (min_steps)" in said
     assert "threshold\n0.0013" in said
@@ -246,7 +246,7 @@ def test_what_is_not_finite_is_marked_on_the_edges(tmp_path: Path) -> None:
     assert {step for step, value in curve.odd if value == math.inf} == set(range(4, 121, 6))
     figure = drawn(plot_convergence.draw, data)
     marks = {(line.get_marker(), line.get_ydata()[0]) for line in figure.axes[0].lines if len(line.get_xdata()) == 1}
-    assert {("x", 0), ("^", 1), ("v", 0)} <= marks
+    assert {("x", 0), ("^", 0.975), ("v", 0)} <= marks
     assert "NaN first at step 2" in words(figure)
     assert "infinite first at step 4" in words(figure)
 
@@ -423,7 +423,7 @@ def test_serving_draws_the_cells_of_the_query(store: str) -> None:
     assert "24 runs, 1 failed" in said
     assert "output_tokens_per_second@chunks, ttft@first_chunk" in said
     failed = [x for case in data.cases for s in case.sweeps for x in s.failed]
-    assert failed == [128.0] or "bz128_input1024_output1024 (failed)" in said
+    assert failed == [128.0]
     assert_readable(figure)
 
 

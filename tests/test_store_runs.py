@@ -207,6 +207,15 @@ def test_attempts(tmp_path, case):
         assert chain(store) == expected
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [([20, 10, 30], (10, 30, 10)), ([5, 5], (5, 5, None)), ([7], (7, 7, None)), (range(3, 1800, 3), (3, 1797, 3))],
+)
+def test_first_last_and_interval_of_steps(store, steps, expected):
+    store.commit([start(1, list(steps))])
+    assert ask(store, "SELECT first_step, last_step, step_gap FROM run_rows") == [expected]
+
+
 def test_the_stitched_curve_takes_the_later_attempt(store):
     for given in ((1, range(1, 101)), (2, range(81, 151), 80), (3, range(121, 131), 120)):
         store.commit([start(*given)])

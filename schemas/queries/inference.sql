@@ -47,4 +47,4 @@ SELECT j.vendor, j.device, j.model, j.framework, j.config->>'compiler' AS compil
   j.throughput_definition, j.mfu_definition, j.run_id,
   CASE WHEN j.bad AND j.error IS NOT NULL THEN j.place ELSE coalesce(j.value_place, j.place) END AS source
 FROM judged j
-ORDER BY j.bad, j.model, j.precision, batch_size, j.vendor, j.device, j.run_id;
+ORDER BY j.bad, j.model, j.precision, j.batch_size, j.vendor, j.device, j.run_id;

@@ -46,24 +46,26 @@ WITH cell AS (
   WHERE v.subject IS NULL
   GROUP BY v.run_key, v.input_len, v.output_len, v.concurrency, v.request_rate
 ),
-judged AS (
-  SELECT c.*, coalesce(c.tps_value, c.tps_mean) AS tps,
-    coalesce(c.completed / nullif(c.completed + c.failed, 0), c.success_rate) AS success,
-    CASE WHEN c.completed = 0 OR a.status = 'failed' THEN 'failed' ELSE a.status END AS outcome,
-    outcome IS NOT DISTINCT FROM 'failed' OR NOT coalesce(isfinite(tps), false) AS bad,
-    a.run_key AS asked_key, a.run_id, a.framework, a.model, a.vendor, a.device, a.device_count, a.known, a.error, a.place
+known AS (
+  SELECT c.* EXCLUDE (input_len, output_len, concurrency, request_rate), a.* EXCLUDE (run_key),
+    coalesce(c.input_len, a.known.input_len) AS input_len, coalesce(c.output_len, a.known.output_len) AS output_len,
+    coalesce(c.concurrency, a.known.concurrency) AS concurrency,
+    coalesce(c.request_rate, a.known.request_rate) AS request_rate,
+    coalesce(c.tps_value, c.tps_mean) AS tps,
+    CASE WHEN c.completed = 0 OR a.status = 'failed' THEN 'failed' ELSE a.status END AS outcome
   FROM _asked('serving', pick, model, device) a LEFT JOIN cell c ON c.run_key = a.run_key
+),
+judged AS (
+  SELECT k.*, k.outcome IS NOT DISTINCT FROM 'failed' OR NOT coalesce(isfinite(k.tps), false) AS bad
+  FROM known k
 )
-SELECT j.model, j.device, j.vendor, j.device_count,
-  coalesce(j.input_len, j.known.input_len) AS input_len,
-  coalesce(j.output_len, j.known.output_len) AS output_len,
-  coalesce(j.concurrency, j.known.concurrency) AS concurrency,
-  coalesce(j.request_rate, j.known.request_rate) AS request_rate,
+SELECT j.model, j.device, j.vendor, j.device_count, j.input_len, j.output_len, j.concurrency, j.request_rate,
   j.tps AS output_tokens_per_second, j.tps / nullif(j.device_count, 0) AS output_tokens_per_second_per_device,
   j.total AS total_tokens_per_second, j.qps AS requests_per_second, j.ttft_p50, j.ttft_p99, j.tpot_p50, j.tpot_p99,
-  j.e2e_p50, j.e2e_p99, j.ttft, j.tpot, j.e2e, j.success, j.outcome AS status,
+  j.e2e_p50, j.e2e_p99, j.ttft, j.tpot, j.e2e,
+  coalesce(j.completed / nullif(j.completed + j.failed, 0), j.success_rate) AS success, j.outcome AS status,
   CASE WHEN j.bad THEN j.error END AS error, j.framework, j.output_len_mode, j.tps_definition, j.ttft_definition,
   j.tpot_definition, j.e2e_definition, j.run_id,
   CASE WHEN j.bad AND j.error IS NOT NULL THEN j.place ELSE coalesce(j.tps_place, j.any_place, j.place) END AS source
 FROM judged j
-ORDER BY j.bad, j.model, j.device, j.vendor, input_len, output_len, concurrency, request_rate, j.run_id;
+ORDER BY j.bad, j.model, j.device, j.vendor, j.input_len, j.output_len, j.concurrency, j.request_rate, j.run_id;
