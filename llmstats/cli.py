@@ -100,7 +100,7 @@ def _target(form: str, output: str | None) -> Iterator[Any]:
     if output is None:
         if binary and sys.stdout.isatty():
             raise InputError("parquet is binary: give a file with -o FILE")
-        yield click.get_binary_stream("stdout") if binary else click.get_text_stream("stdout")
+        yield sys.stdout.buffer if binary else sys.stdout
         return
     try:
         with open(output, "wb" if binary else "w", **({} if binary else {"encoding": "utf-8", "newline": ""})) as file:  # type: ignore[call-overload]

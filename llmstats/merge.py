@@ -176,14 +176,29 @@ _APPLY_JOINED = """
 UPDATE blocks SET joined = j.joined FROM joined_times j
 WHERE j.block_key = blocks.block_key AND j.joined IS DISTINCT FROM blocks.joined"""
 
+_CASE = ("input_len", "output_len", "concurrency", "batch_size", "request_rate")
+
+
+def _only(column: str) -> str:
+    """The one value of a condition in a run, if there is one: a file that leaves it out (a dump) means the same."""
+    return f"CASE WHEN count(DISTINCT {column}::VARCHAR) = 1 THEN min({column}::VARCHAR) END AS {column}"
+
+
 _MEASUREMENTS = f"""
-WITH ranked AS (
+WITH cases AS (
+    SELECT run_key, {", ".join(map(_only, (*_CASE, "conditions")))} FROM measurement_rows
+    WHERE run_key IN (SELECT key FROM touched) GROUP BY run_key
+), ranked AS (
     SELECT m.rowid AS id, m.source_key, first_value(m.source_key) OVER (
-        PARTITION BY m.run_key, m.subject, m.metric, m.statistic, m.definition, m.input_len, m.output_len,
-                     m.concurrency, m.batch_size, m.request_rate, m.conditions::VARCHAR
-        ORDER BY m.value IS NULL, {_PRECISION_RANK.format("m.precision")} DESC, o.format NULLS LAST, o.path) AS best
-    FROM measurement_rows m JOIN source_rows o ON o.source_key = m.source_key
-    WHERE m.run_key IN (SELECT key FROM touched)
+        PARTITION BY m.run_key, m.subject, m.metric, m.statistic, m.definition,
+                     {", ".join(f"coalesce(m.{c}::VARCHAR, c.{c})" for c in _CASE)},
+                     CASE WHEN m.input_len IS NULL AND c.input_len IS NOT NULL
+                          THEN coalesce(m.conditions::VARCHAR, c.conditions) ELSE m.conditions::VARCHAR END
+        ORDER BY m.value IS NULL, {_PRECISION_RANK.format("m.precision")} DESC, m.input_len IS NULL,
+                 o.format NULLS LAST, o.path) AS best
+    FROM measurement_rows m
+    JOIN cases c ON c.run_key = m.run_key
+    JOIN source_rows o ON o.source_key = m.source_key
 )
 UPDATE measurement_rows SET hidden = r.source_key <> r.best FROM ranked r
 WHERE measurement_rows.rowid = r.id AND measurement_rows.hidden IS DISTINCT FROM (r.source_key <> r.best)"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import json
 import os
 import random
 import shutil
@@ -401,3 +402,24 @@ def test_queries_answer_while_an_ingest_runs(tmp_path: Path, tree: Path) -> None
         answers += 1
     assert process.returncode == 0
     assert answers >= 1
+
+
+def test_a_dump_without_lengths_is_the_same_cell(db: Database, tmp_path: Path) -> None:
+    dump = {
+        "backend": "", "clients": 8, "request_num": 16, "Total QPS": 0.5123456789, "Avg Input Length": 256.0,
+        "Avg Output Length": 128.0, "Total Throughput": 196.25, "Input Throughput": 131.25, "Output Throughput": 65.125,
+        **{key: {f"P{p}": 0.5 + p / 1000 for p in (1, 25, 50, 75, 90, 95, 99, 100)}
+           for key in ("request_time", "first_token_time_dict", "decode_token_time_dict")},
+    }  # fmt: skip
+    flat = {"input_len": 256, "output_len": 128}
+    for key, value in dump.items():
+        names = {f"{key.removesuffix('_dict')}_{p}": v for p, v in value.items()} if isinstance(value, dict) else {key: value}
+        flat |= names
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "dump.json").write_text(json.dumps(dump, indent=4))
+    table = f"{','.join(flat)}\r\n{','.join(map(str, flat.values()))}\r\n"
+    (tmp_path / "cells" / "test_results_deepseek_r1.csv").write_bytes(table.encode())
+    db.ingest(tmp_path / "cells")
+    assert rows(db, "SELECT count(*) FROM runs") == [(1,)]
+    assert rows(db, "SELECT metric, statistic FROM measurements GROUP BY ALL HAVING count(*) > 1") == []
+    assert rows(db, "SELECT DISTINCT input_len, output_len, concurrency FROM measurements") == [(256, 128, 8)]
