@@ -79,9 +79,7 @@ def serving(k: int) -> Delta:
         ("e2e_latency", "mean", 2.6, "s"),
     ]
     items = [
-        Measurement(
-            name, metric, value, statistic, unit=unit, input_len=256.0, output_len=128.0, concurrency=load
-        )
+        Measurement(name, metric, value, statistic, unit=unit, input_len=256.0, output_len=128.0, concurrency=load)
         for metric, statistic, value, unit in figures
     ]
     run = Run(name, f"/bench/{name}.json", kind="serving", model="model", device_count=8)

@@ -66,10 +66,7 @@ def metrics() -> str:
 
     return _table(
         ("metric", "unit", "better", "meaning", "含义"),
-        [
-            (f"`{m.name}`", m.unit or "", m.direction, m.description_en, m.description_zh)
-            for m in catalogue().values()
-        ],
+        [(f"`{m.name}`", m.unit or "", m.direction, m.description_en, m.description_zh) for m in catalogue().values()],
     )
 
 
@@ -140,9 +137,7 @@ def stale() -> dict[Path, str]:
 def main() -> int:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Write the generated parts of the documents.")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit code 1 if something is stale"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if something is stale")
     check = parser.parse_args().check
     found = stale()
     for path, text in found.items():

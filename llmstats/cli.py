@@ -73,9 +73,9 @@ def _output_options(command: F) -> F:
     command = click.option(
         "-o", "--output", type=click.Path(dir_okay=False), help="Write to a file instead of standard output."
     )(command)
-    return click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table, or by the file's suffix.")(
-        command
-    )
+    return click.option(
+        "--format", "form", type=click.Choice(FORMATS), help="Default: table, or by the file's suffix."
+    )(command)
 
 
 def _open(db: str) -> Database:
@@ -127,8 +127,12 @@ def main() -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @_db_option
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Say what the logs do not, e.g. device=A100.")
-@click.option("--strict", is_flag=True, help="Exit with 1 if a file failed or a line that looks like data did not parse.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Say what the logs do not, e.g. device=A100."
+)
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 if a file failed or a line that looks like data did not parse."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes. Default: all cores.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def ingest(paths: Sequence[str], db: str, labels: Sequence[str], strict: bool, jobs: int | None, form: str) -> None:
@@ -166,7 +170,16 @@ def _bar() -> Iterator[Callable[[Progress], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress as Bar, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import (
+        Progress as Bar,
+    )
 
     columns = (
         TextColumn("{task.fields[files]}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
@@ -214,8 +227,8 @@ def _say(report: Report) -> None:
         click.echo("formats: " + ", ".join(f"{name} {n:,}" for name, n in sorted(report.formats.items())), err=True)
     if report.runs:
         click.echo(
-            f"{len(report.runs):,} runs touched, {report.points:,} points and {report.measurements:,} measurements added"
-            f" in {report.seconds:.1f} s -> {report.db}",
+            f"{len(report.runs):,} runs touched, {report.points:,} points and {report.measurements:,} measurements"
+            f" added in {report.seconds:.1f} s -> {report.db}",
             err=True,
         )
     loud = [p for p in report.problems if p[1] not in ("unrecognised", "empty", "unsupported")]
@@ -224,7 +237,9 @@ def _say(report: Report) -> None:
     if len(loud) > 10:
         click.echo(f"… and {len(loud) - 10:,} more; see: llmstats sources", err=True)
     if report.lines_suspect:
-        click.echo(f"{report.lines_suspect:,} lines looked like data and did not parse; see: llmstats sources", err=True)
+        click.echo(
+            f"{report.lines_suspect:,} lines looked like data and did not parse; see: llmstats sources", err=True
+        )
     if not report.files:
         click.echo("no files found there", err=True)
 
@@ -306,7 +321,9 @@ def formats(form: str | None, output: str | None) -> None:
     from llmstats.formats import parsers
     from llmstats.query import Answer
 
-    _emit(Answer(["format", "written by", "what it is"], [(p.name, p.writes, p.title) for p in parsers()]), form, output)
+    _emit(
+        Answer(["format", "written by", "what it is"], [(p.name, p.writes, p.title) for p in parsers()]), form, output
+    )
 
 
 @main.command()
@@ -335,7 +352,14 @@ def show(
 
     found = _open(db).show(run, metric, step, limit)
     rows = [
-        (e.metric, e.statistic or e.phase, e.step, e.value, f"{e.path}:{e.line or ''}", e.text if e.problem is None else f"({e.problem})")
+        (
+            e.metric,
+            e.statistic or e.phase,
+            e.step,
+            e.value,
+            f"{e.path}:{e.line or ''}",
+            e.text if e.problem is None else f"({e.problem})",
+        )
         for e in found
     ]
     _emit(Answer(["metric", "what", "step", "value", "place", "line"], rows), form, output)
@@ -373,4 +397,3 @@ def plot(name: str, parameters: Sequence[str], output: str, db: str) -> None:
     """Draw a picture: convergence, throughput or serving."""
     _open(db).plot(name, output, **_parameters(parameters))
     click.echo(f"wrote {output}", err=True)
-

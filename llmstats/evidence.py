@@ -42,9 +42,7 @@ class Evidence:
     problem: str | None = None
 
 
-def find(
-    con: duckdb.DuckDBPyConnection, run: str, metric: str | None, step: int | None, limit: int
-) -> list[Evidence]:
+def find(con: duckdb.DuckDBPyConnection, run: str, metric: str | None, step: int | None, limit: int) -> list[Evidence]:
     """Values of a run with their places.
 
     Raises:

@@ -39,7 +39,9 @@ def _parsers_in(module: object) -> list[Parser]:
     return [
         member()
         for _, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, Parser) and member.__module__ == getattr(module, "__name__", "") and hasattr(member, "name")
+        if issubclass(member, Parser)
+        and member.__module__ == getattr(module, "__name__", "")
+        and hasattr(member, "name")
     ]
 
 

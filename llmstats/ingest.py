@@ -132,7 +132,9 @@ class Plan:
                 self.relabelled.append(Delta(known.path, TOUCH, known.expected, {"labels": labels}))
 
 
-def plan(found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str, str], current: Callable[[Known], bool]) -> Plan:
+def plan(
+    found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str, str], current: Callable[[Known], bool]
+) -> Plan:
     """Which sources to read.  A file whose size, time and inode are as known, is not opened."""
     from llmstats.reading import Job
 
@@ -212,7 +214,7 @@ class _Pool:
 
     def __init__(self, groups: list[list[Job]], workers: int) -> None:
         self._waiting = deque(range(len(groups)))
-        context = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+        context: Any = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
         self._processes = []
         self._pipes: list[Connection] = []
         for _ in range(min(workers, len(groups))):
@@ -325,7 +327,7 @@ def _common_end(one: str, other: str) -> int:
 
 
 def _gone(path: str) -> bool:
-    return path.startswith("/") and not os.path.exists(path.split("!/")[0])
+    return path.startswith("/") and not os.path.exists(path.split("!/", maxsplit=1)[0])
 
 
 # --------------------------------------------------------------------------- the ingest

@@ -104,8 +104,8 @@ class Sample:
 
     ``path`` is relative (the suite lays it under a temporary directory).  ``points`` maps
     ``(phase, canonical metric, step)`` (step None: it has none) to the canonical value; ``measurements`` maps
-    ``(metric, statistic)`` or ``(subject, metric, statistic)`` to it.  ``runs`` maps a run's name to facts that must hold.  ``matched`` is the
-    number of records in the text.
+    ``(metric, statistic)`` or ``(subject, metric, statistic)`` to it.  ``runs`` maps a run's name to facts that must
+    hold.  ``matched`` is the number of records in the text.
     """
 
     path: str

@@ -18,6 +18,7 @@ import numpy as np
 from llmstats import formats, sources
 from llmstats.canonical import canonical
 from llmstats.errors import LlmstatsError, ParseError
+from llmstats.identity import BlockHasher, same_beginning
 from llmstats.parsing import (
     HEAD_BYTES,
     DocumentParser,
@@ -31,7 +32,6 @@ from llmstats.parsing import (
 )
 from llmstats.records import Issue, Item, Measurement, Points, Request, Run
 from llmstats.shapes import CHUNK, Engine, Scan
-from llmstats.identity import BlockHasher, same_beginning
 from llmstats.sources import Found, Reader, is_stdin
 from llmstats.store_types import APPEND, REPLACE, TOUCH, Known
 from llmstats.streams import compression_of
@@ -141,7 +141,9 @@ def _expected(job: Job) -> tuple[int, str] | None:
 class Reading:
     """One source under way: normaliser, parser with its state, counters, hashes, and the items since the last part."""
 
-    def __init__(self, job: Job, parser: Parser, detected_by: str, hasher: BlockHasher, resume: Known | None = None):
+    def __init__(
+        self, job: Job, parser: Parser, detected_by: str, hasher: BlockHasher, resume: Known | None = None
+    ) -> None:
         self.job, self.parser, self.detected_by, self.hasher = job, parser, detected_by, hasher
         self.place = Place(job.found.path, job.found.mtime_ns / 1e9)
         self.expected = _expected(job)
@@ -219,9 +221,7 @@ class Reading:
         return part
 
 
-def document_items(
-    parser: DocumentParser, place: Place, raw: bytes, stretch: Stretch | None
-) -> tuple[list[Item], int]:
+def document_items(parser: DocumentParser, place: Place, raw: bytes, stretch: Stretch | None) -> tuple[list[Item], int]:
     """Items of a whole document at their physical lines, and how many lines values stand on: its records.
 
     The text ends without a newline where the file does, so that a parser can tell a line that may be cut.
@@ -268,34 +268,42 @@ class Worker:
             elif job.found.size <= SMALL and job.known is None and _is_plain(job.found):
                 small.append(job)
             else:
-                yield from self._guarded(job, lambda job=job: self._one(job))  # type: ignore[misc]
+                yield from self._guarded(job, self._one(job))
         yield from self._together(small)
 
     @staticmethod
-    def _guarded(job: Job, read: Callable[[], Parts]) -> Parts:
+    def _guarded(job: Job, parts: Parts) -> Parts:
         """A source that cannot be read is an outcome, whatever broke; a defect of a parser names itself."""
+        expected, answer = _expected(job), None
         try:
-            yield from read()
+            while True:
+                part = parts.send(answer)
+                if part.mode in (REPLACE, APPEND):
+                    expected = (part.columns["bytes_read"], part.columns["content_hash"] or "")
+                answer = yield part
+        except StopIteration:
+            return
         except sources.TooLarge as why:
-            yield outcome(job, "too_large", str(why))
+            failed = outcome(job, "too_large", str(why))
         except (LlmstatsError, OSError) as why:
-            yield outcome(job, "failed", str(why))
-        except Exception as why:
-            yield outcome(job, "failed", f"defect in the parser: {type(why).__name__}: {why}")
+            failed = outcome(job, "failed", str(why))
+        except Exception as why:  # noqa: BLE001 - one broken parser or file must not stop the others; the status says it
+            failed = outcome(job, "failed", f"defect in the parser: {type(why).__name__}: {why}")
+        failed.expected = expected  # of what was committed of it before
+        yield failed
 
     # ---- small files, many at once
 
     def _together(self, jobs: list[Job]) -> Parts:
         waiting: dict[str, list[tuple[Reading, Stretch]]] = {}
         for job in jobs:
-            for part in self._guarded(job, lambda job=job: self._small(job, waiting)):  # type: ignore[misc]
-                yield part
+            yield from self._guarded(job, self._small(job, waiting))
         for group in waiting.values():
             parser = group[0][0].parser
             assert isinstance(parser, LineParser)
             scans = scan_together(self.engine(parser), [stretch for _, stretch in group])
             for (reading, _), scan in zip(group, scans, strict=True):
-                yield from self._guarded(reading.job, lambda r=reading, s=scan: _folded(r, s))  # type: ignore[misc]
+                yield from self._guarded(reading.job, _folded(reading, scan))
 
     def _small(self, job: Job, waiting: dict[str, list[tuple[Reading, Stretch]]]) -> Parts:
         with sources.open_source(job.found) as reader:
@@ -321,18 +329,14 @@ class Worker:
 
     def _one(self, job: Job) -> Parts:
         known = job.known
-        if known is not None and known.status == "parsed" and is_current(known) and _is_plain(job.found):
-            if job.found.size >= known.size and same_beginning(job.found.path, known.size, known.blocks):
-                if job.found.size == known.size and _content_hash(job) == known.content_hash:
-                    yield touch(job)
-                    return
-                if job.found.size > known.size and not isinstance(formats.parser(known.format or ""), DocumentParser):
-                    yield from self._grown(job, known)
-                    return
-        if job.maybe_copy and known is None:
-            wanted = yield self._question(job)
-            if not wanted:
-                return
+        if known is not None and _has_grown(job, known):
+            yield from self._grown(job, known)
+            return
+        if known is not None and _is_same(job, known):
+            yield touch(job)
+            return
+        if job.maybe_copy and known is None and not (yield self._question(job)):
+            return
         with sources.open_source(job.found) as reader:
             yield from self._stream(job, reader)
 
@@ -361,7 +365,7 @@ class Worker:
             raw = reader.read(CHUNK)
             path = f"-/{content_hash(raw)[:12]}"
             job = Job(Found(path, size=len(raw)), known(path), labels)
-            yield from self._guarded(job, lambda: self._stream(job, reader, raw))
+            yield from self._guarded(job, self._stream(job, reader, raw))
 
     def _stream(self, job: Job, reader: Reader, raw: bytes = b"") -> Parts:
         raw = raw or reader.read(CHUNK)
@@ -411,10 +415,10 @@ class Worker:
         try:
             for found, reader in sources.members(job.found):
                 member = Job(found, job.members.get(found.path), job.labels)
-                if found.status is not None:
-                    yield outcome(member, found.status, found.reason)
+                if reader is None:
+                    yield outcome(member, found.status or "failed", found.reason)
                 else:
-                    yield from self._guarded(member, lambda m=member, r=reader: self._member(m, r))  # type: ignore[misc]
+                    yield from self._guarded(member, self._member(member, reader))
         except (LlmstatsError, OSError) as why:
             yield outcome(job, "failed", str(why))
 
@@ -422,6 +426,22 @@ class Worker:
 def _folded(reading: Reading, scan: Scan) -> Parts:
     reading.fold(scan)
     yield reading.part(complete=True)
+
+
+def _has_grown(job: Job, known: Known) -> bool:
+    """Whether lines were added to a log and nothing else happened to it."""
+    if known.status != "parsed" or not is_current(known) or not _is_plain(job.found) or job.found.size <= known.size:
+        return False
+    if isinstance(formats.parser(known.format or ""), DocumentParser):
+        return False
+    return same_beginning(job.found.path, known.size, known.blocks)
+
+
+def _is_same(job: Job, known: Known) -> bool:
+    """Whether only the stat of a file changed; a hash over all of it decides."""
+    if known.status != "parsed" or not is_current(known) or job.found.size != known.size:
+        return False
+    return _is_plain(job.found) and _content_hash(job) == known.content_hash
 
 
 def _is_plain(found: Found) -> bool:
@@ -529,4 +549,4 @@ def json_lines(stretch: Stretch) -> Objects:
     return objects
 
 
-__all__ = ["ASK", "Job", "Part", "ParseError", "Worker", "is_current", "outcome", "registry_version", "touch"]
+__all__ = ["ASK", "Job", "ParseError", "Part", "Worker", "is_current", "outcome", "registry_version", "touch"]

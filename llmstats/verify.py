@@ -19,7 +19,8 @@ _DIGESTS = """
         SELECT p.source_id, concat_ws('|', 'p', p.run_id, p.rank, p.device_index, p.phase, p.metric, p.step, p.epoch,
                                       p.time, p.value, p.line) AS row FROM points AS p
         UNION ALL
-        SELECT m.source_id, concat_ws('|', 'm', m.run_id, m.subject, m.metric, m.statistic, m.value, m.raw_value, m.line)
+        SELECT m.source_id, concat_ws('|', 'm', m.run_id, m.subject, m.metric, m.statistic, m.value, m.raw_value,
+                                      m.line)
         FROM measurements AS m
     ) AS x ON x.source_id = s.source_id
     GROUP BY ALL
@@ -59,8 +60,8 @@ def _below(path: str, under: list[str]) -> bool:
 
 def _content(known: Known) -> Finding:
     """Compare the bytes of a file, up to where it was read, with their hashes."""
-    from llmstats.sources import Found, is_stdin, open_source
     from llmstats.identity import BlockHasher
+    from llmstats.sources import Found, is_stdin, open_source
 
     if is_stdin(known.path):
         return Finding(known.path, "not re-readable", "standard input")
@@ -90,7 +91,9 @@ def _compare(store: Store, again: list[Known], findings: dict[str, Finding]) -> 
     for known in again:
         if expected.get(known.path) != found.get(known.path):
             before, now = expected.get(known.path, (0, 0))[0], found.get(known.path, (0, 0))[0]
-            findings[known.path] = Finding(known.path, "differs", f"the store holds {before} values, reading again gives {now}")
+            findings[known.path] = Finding(
+                known.path, "differs", f"the store holds {before} values, reading again gives {now}"
+            )
 
 
 def _digests(store: Store) -> dict[str, tuple[int, int]]:

@@ -26,7 +26,9 @@ class LLMProfileLog(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         text = head.text
-        named = is_test_log(head.place) and any(mark in text for mark in ("valid num = ", "Running tests:", "Traceback"))
+        named = is_test_log(head.place) and any(
+            mark in text for mark in ("valid num = ", "Running tests:", "Traceback")
+        )
         if not (named or "valid num = " in text) or text.lstrip().startswith("{") or is_ancestor(text):
             return None
         if named:

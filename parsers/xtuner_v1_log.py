@@ -24,6 +24,7 @@ from llmstats.training import (
     microseconds,
     points,
     prefix_fields,
+    whole,
 )
 
 from ._samples_xtuner_v1 import LOG_SAMPLES
@@ -100,7 +101,7 @@ class XTunerV1Log(LineParser):
             index = train.runs[np.searchsorted(train.lines, frame.lines)]
             runs.span(index, frame.columns["@clock"])
             tell_apart(frame)
-            at = frame.columns["@step"].astype(np.int64)
+            at = whole(frame.columns["@step"])
             rank = int(file_rank[1]) if file_rank else None
             yield from points(frame, "train", state["name"], index, at, frame.columns["@clock"], rank)
         for number, step in first_steps(train, state).items():

@@ -14,7 +14,7 @@ import numpy as np
 from llmstats.parsing import Head, JsonLinesParser, Name, Objects, Place, State
 from llmstats.records import Issue, Item
 from llmstats.shapes import Frame
-from llmstats.training import Runs, StepLog, frames_of, points
+from llmstats.training import Runs, StepLog, frames_of, points, whole
 
 from ._samples_xtuner_v1 import TRACKER_SAMPLES
 from ._xtuner_v1 import NAMES, canonical, first_steps, new_run, repeats, start, tell_apart
@@ -59,20 +59,20 @@ class XTunerV1Tracker(JsonLinesParser):
 
     def fold(self, state: State, place: Place, objects: Objects) -> Iterator[Item]:
         rank = _RANK.fullmatch(place.parent())
-        whole = [(line, row) for line, row in objects.rows if type(row.get("step")) is int]
+        stepped = [(line, row) for line, row in objects.rows if type(row.get("step")) is int]
         for line, row in objects.rows:
             if type(row.get("step")) is not int:
                 yield Issue("object without a step", line, str(row)[:500])
-        frames = frames_of(Objects(whole), {"step": "@step"}, _phase)
+        frames = frames_of(Objects(stepped), {"step": "@step"}, _phase)
         runs = Runs(state, lambda index: new_run(state, index))
         steps = StepLog(state)
         again = repeats([f for f in frames if "time/step_time" in f.columns], state)
-        train = steps.read(frames, sorted({*_restarts(whole, state), *again}))
+        train = steps.read(frames, sorted({*_restarts(stepped, state), *again}))
         for frame in frames:
             _state_precision(frame)
             tell_apart(frame)
             index = train.runs[np.searchsorted(train.lines, frame.lines)]
-            at = frame.columns["@step"].astype(np.int64)
+            at = whole(frame.columns["@step"])
             yield from points(frame, "train", state["name"], index, at, None, int(rank[1]) if rank else None)
         for number, step in first_steps(train, state).items():
             if number:

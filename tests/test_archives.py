@@ -301,9 +301,7 @@ def test_an_unknown_method_of_a_zip(root: Path) -> None:
     data = bytearray(zipped({"a.log": b"text\n"}, zipfile.ZIP_STORED))
     for signature, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         data[data.index(signature) + method] = 9
-    assert contents(place(root, "x.zip", bytes(data))) == {
-        "a.log": ("unsupported", "zip compression method 9")
-    }
+    assert contents(place(root, "x.zip", bytes(data))) == {"a.log": ("unsupported", "zip compression method 9")}
 
 
 def test_an_archive_without_files(root: Path) -> None:

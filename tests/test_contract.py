@@ -6,6 +6,7 @@ A parser brings its samples with it (`llmstats.parsing.Sample`), so a new format
 from __future__ import annotations
 
 import json
+import random
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict
@@ -203,6 +204,37 @@ def colours(raw: bytes) -> bytes:
 def nuls(raw: bytes) -> bytes:
     """Blocks of NULs at the beginnings of lines, as a crash of the machine leaves them."""
     return (b"\0" * 4096) + raw.replace(b"\n", b"\n" + b"\0" * 3)
+
+
+SCRAPS = [b"99999999999999999999", b"1e999", b"-", b"nan", b"null", b'"x"', b"[]", b"{}", b"\n", b"\xff", b"\x80"]
+
+
+def mutated(raw: bytes, rng: random.Random) -> bytes:
+    """Lines lost, doubled or shuffled, or some bytes replaced, doubled or put in between."""
+    lines = raw.split(b"\n")
+    how = rng.randrange(6)
+    if how == 0:
+        rng.shuffle(lines)
+    elif how == 1:
+        lines = [line for line in lines if rng.random() < 0.7]
+    elif how == 2:
+        lines *= 2
+    text = bytearray(b"\n".join(lines))
+    for _ in range(rng.randrange(1, 12) if how > 2 else 0):
+        at = rng.randrange(len(text))
+        text[at : at + rng.randrange(6)] = rng.choice([*SCRAPS, text[at : at + rng.randrange(30)]])
+    return bytes(text)
+
+
+@each_sample
+def test_mutations_end_in_an_outcome(parser: Parser, sample: Sample) -> None:
+    rng = random.Random(sample.text)
+    for _ in range(40):
+        raw = mutated(sample.text.encode(), rng)
+        try:
+            parserkit.read(parser, sample.path, raw).flat()
+        except ParseError:
+            assert isinstance(parser, DocumentParser)
 
 
 @each_sample

@@ -7,12 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = sorted(
-    path for folder in ("llmstats", "parsers", "runners") for path in (ROOT / folder).glob("*.py")
-)
-EVERYTHING = PACKAGE + sorted(
-    p for folder in ("tests", "benchmarks", "docs") for p in (ROOT / folder).glob("*.py")
-)
+PACKAGE = sorted(path for folder in ("llmstats", "parsers", "runners") for path in (ROOT / folder).glob("*.py"))
+EVERYTHING = PACKAGE + sorted(p for folder in ("tests", "benchmarks", "docs") for p in (ROOT / folder).glob("*.py"))
 #: No static tool sees these two (they stand under llmstats only once installed): they are discovered.
 DISCOVERED = ("llmstats.parsers", "llmstats.runners")
 

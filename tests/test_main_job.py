@@ -33,6 +33,14 @@ POINTS = (
 )
 
 
+#: How far the one large log has been read, by the mark and by its rows.
+PROGRESS = (
+    "SELECT s.bytes_read, s.lines_matched, count(DISTINCT p.line) FROM sources s"
+    " LEFT JOIN points p ON p.source_id = s.source_id AND p.metric = 'eta'"
+    " WHERE ends_with(s.path, 'big/20250209_031500/20250209_031500.log') GROUP BY ALL"
+)
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
     return llmstats.open(str(tmp_path / "x.duckdb"))
@@ -169,13 +177,19 @@ def test_copied_tree_is_a_duplicate(db: Database, tree: Path) -> None:
     db.ingest(tree.parent / "backup")
     db.ingest(tree)
     assert rows(db, "SELECT count(*) FROM points WHERE metric = 'loss'") == [(200,)]
-    assert rows(db, "SELECT status, count(*) FROM sources GROUP BY ALL ORDER BY ALL") == [("duplicate", 4), ("parsed", 2)]
+    assert rows(db, "SELECT status, count(*) FROM sources GROUP BY ALL ORDER BY ALL") == [
+        ("duplicate", 4),
+        ("parsed", 2),
+    ]
 
 
 def test_equal_bytes_that_are_different_facts_are_kept(db: Database, tree: Path) -> None:
     shutil.copytree(tree / "toy", tree / "other_chip")
     db.ingest(tree)
-    assert rows(db, "SELECT run_id FROM runs ORDER BY ALL") == [("other_chip/20250209_031500",), ("toy/20250209_031500",)]
+    assert rows(db, "SELECT run_id FROM runs ORDER BY ALL") == [
+        ("other_chip/20250209_031500",),
+        ("toy/20250209_031500",),
+    ]
     assert rows(db, "SELECT count(*) FROM points WHERE metric = 'loss'") == [(400,)]
 
 
@@ -277,7 +291,9 @@ def test_every_oddity_is_an_outcome(db: Database, tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
     (folder / "empty.log").touch()
-    (folder / "pointer.log").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 + "\nsize 1\n")
+    (folder / "pointer.log").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 + "\nsize 1\n"
+    )
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
     (folder / "notes.txt").write_text("hello\n")
     (folder / "cut.log.gz").write_bytes(gzip.compress(b"x" * 100_000)[:40])
@@ -346,10 +362,7 @@ def test_kill_at_any_moment_leaves_a_committed_state(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
             process.wait()
         if Path(killed.path).exists():
-            states = rows(killed, "SELECT s.bytes_read, s.lines_matched, count(DISTINCT p.line) FROM sources s LEFT JOIN points p"
-                                  " ON p.source_id = s.source_id AND p.metric = 'eta' WHERE ends_with(s.path, 'big/20250209_031500/20250209_031500.log')"
-                                  " GROUP BY ALL")  # fmt: skip
-            for read, matched, stored in states:
+            for read, matched, stored in rows(killed, PROGRESS):
                 assert matched == stored
                 partial += 0 < read < path.stat().st_size
     killed.ingest(logs)
@@ -395,7 +408,9 @@ def test_queries_answer_while_an_ingest_runs(tmp_path: Path, tree: Path) -> None
     _big_log(path, 800_000)
     db = llmstats.open(str(tmp_path / "x.duckdb"))
     db.ingest(tree)
-    process = subprocess.Popen([sys.executable, "-m", "llmstats", "ingest", str(path), "--db", db.path], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llmstats", "ingest", str(path), "--db", db.path], stderr=subprocess.DEVNULL
+    )
     answers = 0
     while process.poll() is None:
         assert rows(db, "SELECT count(*) FROM points WHERE metric = 'loss' AND run_id LIKE 'toy/%'") == [(200,)]
@@ -413,7 +428,11 @@ def test_a_dump_without_lengths_is_the_same_cell(db: Database, tmp_path: Path) -
     }  # fmt: skip
     flat = {"input_len": 256, "output_len": 128}
     for key, value in dump.items():
-        names = {f"{key.removesuffix('_dict')}_{p}": v for p, v in value.items()} if isinstance(value, dict) else {key: value}
+        names = (
+            {f"{key.removesuffix('_dict')}_{p}": v for p, v in value.items()}
+            if isinstance(value, dict)
+            else {key: value}
+        )
         flat |= names
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / "dump.json").write_text(json.dumps(dump, indent=4))

@@ -175,9 +175,7 @@ def test_text_and_json_count_once_and_the_precise_file_is_cited(store):
 def test_an_experiment_without_the_series_says_so(store):
     add(store, "a", [1, 2], [1, 2])
     found = rows(store, "FROM convergence(series := 'los')")
-    assert {k: (v["verdict"], v["reason"]) for k, v in found.items()} == {
-        "a": ("cannot tell", "no values of los here")
-    }
+    assert {k: (v["verdict"], v["reason"]) for k, v in found.items()} == {"a": ("cannot tell", "no values of los here")}
     assert found["a"]["run_id"] == "a"
 
 

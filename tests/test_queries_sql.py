@@ -42,7 +42,7 @@ def bare_names(tree: Any, known: frozenset[str]) -> Iterator[str]:
     if tree.get("class") == "COLUMN_REF" and len(tree["column_names"]) == 1 and tree["column_names"][0] not in known:
         yield tree["column_names"][0]
     if tree.get("class") == "LAMBDA":
-        known |= {name for name in bare_names(tree["lhs"], frozenset())}
+        known |= set(bare_names(tree["lhs"], frozenset()))
     for branch in tree.values():
         yield from bare_names(branch, known)
 
@@ -61,7 +61,9 @@ def test_no_name_stands_bare(name):
 
 
 def test_a_bare_name_is_found():
-    body = "SELECT a.x, y, list_transform(a.l, z -> z + w) FROM a WHERE p > 1 QUALIFY row_number() OVER (ORDER BY a.x) = u"
+    body = (
+        "SELECT a.x, y, list_transform(a.l, z -> z + w) FROM a WHERE p > 1 QUALIFY row_number() OVER (ORDER BY a.x) = u"
+    )
     assert set(bare_names(syntax(body), frozenset({"p"}))) == {"y", "w", "u"}
 
 

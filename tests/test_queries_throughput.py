@@ -35,7 +35,9 @@ def records(
     """``n`` records; line = number of the record + 100; ``clock`` = seconds of each record.  Scalars are repeated."""
     steps = (np.arange(n) + first) * every
     series = [
-        SeriesColumn(*(DEFINITIONS[k][0], k, None, DEFINITIONS[k][1], "4"), np.broadcast_to(np.asarray(v, float), n).copy())
+        SeriesColumn(
+            DEFINITIONS[k][0], k, None, DEFINITIONS[k][1], "4", np.broadcast_to(np.asarray(v, float), n).copy()
+        )
         for k, v in columns.items()
     ]  # fmt: skip
     times = None if clock is None else (np.asarray(clock) * SECOND).astype(np.int64)
@@ -67,14 +69,20 @@ def test_rates_are_averaged_harmonically_and_the_warmup_is_left_out(store):
     row = one(store, "FROM throughput()")
     assert row["tokens_per_second_per_device"] == pytest.approx(2 / (1 / 1000 + 1 / 500))
     assert row["tokens_per_second"] == pytest.approx(8 * row["tokens_per_second_per_device"])
-    assert (row["definition"], row["devices"], row["devices_from"]) == ("harmonic_mean(tgs@micro_step)", 8, "device_count")
+    assert (row["definition"], row["devices"], row["devices_from"]) == (
+        "harmonic_mean(tgs@micro_step)",
+        8,
+        "device_count",
+    )
     assert (row["first_step"], row["last_step"], row["records"]) == (11, 200, 190)
     assert (row["median"], row["p5"], row["p95"]) == (750, 500, 1000)
     assert (row["model"], row["device"], row["source"], row["line"]) == ("m", "d", "/w/a/x.log", 111)
     assert row["data_share"] is None
 
 
-@pytest.mark.parametrize(("n", "left_out"), [(1, 0), (2, 1), (12, 6), (19, 9), (20, 10), (1000, 10), (3000, 30), (20000, 100)])
+@pytest.mark.parametrize(
+    ("n", "left_out"), [(1, 0), (2, 1), (12, 6), (19, 9), (20, 10), (1000, 10), (3000, 30), (20000, 100)]
+)
 def test_warmup_rule(store, n, left_out):
     store.commit([delta("a", records("a", {"time": 1.0}, n, every=10))])
     row = one(store, "FROM throughput()")
@@ -108,14 +116,15 @@ def test_a_run_without_tokens_has_a_step_time(store):
 def test_the_rate_that_knows_of_accumulation_is_preferred(store):
     store.commit([delta("a", records("a", {"tgs": 1000.0, "gbs": 900.0}))])
     row = one(store, "FROM throughput()")
-    assert (round(row["tokens_per_second_per_device"], 6), row["definition"]) == (900, "harmonic_mean(tgs@grad_accum_window)")
+    assert (round(row["tokens_per_second_per_device"], 6), row["definition"]) == (
+        900,
+        "harmonic_mean(tgs@grad_accum_window)",
+    )
 
 
 def test_ranks_make_one_system(store):
     """Two ranks of unequal load: per device is their mean, the system their sum."""
-    points = [
-        records("a", {"tokens": 1000.0 * (r + 1), "apart": 1.5, "data": 0.5}, rank=r) for r in range(2)
-    ]
+    points = [records("a", {"tokens": 1000.0 * (r + 1), "apart": 1.5, "data": 0.5}, rank=r) for r in range(2)]
     store.commit([delta("a", *points)])
     row = one(store, "FROM throughput()")
     assert row["tokens_per_second_per_device"] == pytest.approx(3000 / 4)
@@ -143,7 +152,9 @@ def test_values_that_are_no_numbers_are_left_out(store):
 def test_text_and_json_count_once(store):
     run = Run("a", "/w/a", kind="training")
     rates = np.linspace(900, 1100, 100)
-    text = Source("/w/a/a.log").replace(run, records("a", {"tgs": rates.round(), "time": 2.0}, clock=2 * np.arange(100)))
+    text = Source("/w/a/a.log").replace(
+        run, records("a", {"tgs": rates.round(), "time": 2.0}, clock=2 * np.arange(100))
+    )
     exact = records("a", {"tgs": rates, "time": 2.0})
     for column in exact.series:
         column.precision = "full"
@@ -242,6 +253,22 @@ def test_ranks_that_held_the_others_up(store):
     assert [(r["first_step"], r["last_step"], r["cause"], r["ranks"]) for r in found] == [
         (51, 60, "data wait", [3, 5]), (151, 155, "compute", [6, 7]),
     ]  # fmt: skip
+
+
+def test_one_rank_of_many_slows_the_step(store):
+    """The system waits for its slowest rank, however many others are quick; sums of time are those of all ranks."""
+    points = []
+    for rank in range(16):
+        data = np.full(200, 0.0)
+        data[100:110] = 9.0 if rank == 11 else 0.0
+        points.append(records("a", {"tokens": 1000.0, "apart": 1.0, "data": data}, 200, rank=rank))
+    store.commit([delta("a", *points)])
+    (drop,) = rows(store, "FROM throughput_drops()")
+    assert (drop["first_step"], drop["last_step"], drop["cause"], drop["ranks"]) == (101, 110, "data wait", [11])
+    assert (drop["ratio"], drop["lost_seconds"]) == pytest.approx((0.1, 90))
+    row = one(store, "FROM throughput()")
+    assert row["step_time"] == pytest.approx((190 * 16 + 90) / (190 * 16))
+    assert (row["p95"], row["median"]) == (1000, 1000)
 
 
 def test_attempts_are_runs_of_their_own(store):

@@ -332,8 +332,6 @@ def test_a_read_error_is_explained(root: Path) -> None:
     path = root / "a.log"
     path.write_text("x")
     with streams.open_plain(str(path)) as file:
-        os.dup2(
-            os.open(root, os.O_RDONLY), file.fileno()
-        )  # the descriptor is a directory's now: reading fails
+        os.dup2(os.open(root, os.O_RDONLY), file.fileno())  # the descriptor is a directory's now: reading fails
         with pytest.raises(ParseError, match="is a directory"):
             file.read(10)

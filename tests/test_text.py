@@ -307,9 +307,7 @@ def test_cuts_do_not_matter_beyond_the_limit_of_a_line(raw: bytes, limit: int, c
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), max_size=30), max_size=10)
-)
+@given(st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), max_size=30), max_size=10))
 def test_utf8_text_comes_back_as_it_was(lines: list[str]) -> None:
     lines = [line.replace("\ufeff", "") for line in lines]
     raw = "".join(line + "\n" for line in lines).encode()
@@ -337,8 +335,7 @@ def test_a_long_mixed_log_in_random_pieces() -> None:
     for i in range(2000):
         line = json.dumps({"step": i, "loss": i / 7}).encode()
         rows.append(
-            line
-            + rng.choice([b"\n", b"\r\n", b"\r 10%\r 20%\n", "训练\n".encode(), "训练日志\n".encode("gbk")])
+            line + rng.choice([b"\n", b"\r\n", b"\r 10%\r 20%\n", "训练\n".encode(), "训练日志\n".encode("gbk")])
         )
     raw = b"".join(rows)
     whole, _ = normalise(raw)

@@ -120,9 +120,7 @@ def test_the_wheel_holds_one_name_and_all_data(wheel):
 
 
 def test_the_two_environments_differ_in_duckdb(environment, tmp_path):
-    there = run(
-        environment / "bin" / "python", "-c", "import duckdb; print(duckdb.__version__)", cwd=tmp_path
-    )
+    there = run(environment / "bin" / "python", "-c", "import duckdb; print(duckdb.__version__)", cwd=tmp_path)
     assert there.startswith("2.")
     assert duckdb.__version__.startswith("1.5.")
 

@@ -8,12 +8,12 @@
 CREATE OR REPLACE MACRO _speed(drop, warmup, pick) AS TABLE
 WITH speed AS MATERIALIZED (FROM _step_speed(pick, warmup)),
 base AS MATERIALIZED (
-  SELECT s.run_key, any_value(s.driver) AS driver, count(*) AS records, min(s.step) AS first_step,
-    max(s.step) AS last_step, sum(s.work) AS work, sum(s.span) AS span,
-    quantile_cont(s.work / s.span, [0.05, 0.5, 0.95]) AS quantiles, avg(s.seconds) AS seconds,
+  SELECT s.run_key, count(*) AS records, min(s.step) AS first_step, max(s.step) AS last_step,
+    sum(s.work) AS work, sum(s.span) AS span, quantile_cont(s.pace, [0.05, 0.5, 0.95]) AS quantiles,
+    avg(s.mean_seconds) AS seconds,
     sum(s.data) / sum(CASE WHEN s.data IS NOT NULL THEN s.seconds END) AS data_share,
-    median(s.seconds) FILTER (_sampled(s.step, s.stride)) AS usual_seconds,
-    median(s.data) FILTER (_sampled(s.step, s.stride)) AS usual_data,
+    median(s.seconds) FILTER (s.sampled) AS usual_seconds,
+    median(s.data) FILTER (s.sampled) AS usual_data,
     epoch(max_by(s.tick, s.step) - min_by(s.tick, s.step)) AS elapsed,
     min_by({series_key: s.series_key, line: s.line}, s.step) AS start,
     greatest(1, (max(s.step) - min(s.step)) / greatest(1, count(*) - 1)) AS every
@@ -26,18 +26,21 @@ floors AS MATERIALIZED (
   FROM range((SELECT max(x.run_key) + 1 FROM base x)) g(k) LEFT JOIN base b ON b.run_key = g.k
 ),
 slow AS MATERIALIZED (
-  SELECT s.run_key, s.series_key, s.step, s.line, s.seconds, s.data, s.work, s.span
+  SELECT s.run_key, s.series_key, s.step, s.line, s.seconds, s.data, s.pace
   FROM speed s
-  WHERE s.work < s.span * (SELECT f.by_key FROM floors f)[s.run_key + 1]
+  WHERE s.pace < (SELECT f.by_key FROM floors f)[s.run_key + 1]
+),
+counts_tokens AS (
+  SELECT DISTINCT r.run_key FROM _roles(pick) r WHERE r.driver = 'tokens'
 ),
 excess AS (
-  SELECT s.*, b.driver, b.every, b.usual_seconds, b.quantiles[2] AS usual_speed,
+  SELECT s.*, b.every, b.usual_seconds, b.quantiles[2] AS usual_speed,
     s.seconds - b.usual_seconds AS over, s.data - b.usual_data AS over_data
   FROM slow s JOIN base b ON b.run_key = s.run_key
 ),
 judged AS (
   SELECT e.*, CASE
-      WHEN e.over <= 0.05 * e.usual_seconds AND e.driver = 'tokens' THEN 'fewer tokens'
+      WHEN e.over <= 0.05 * e.usual_seconds AND e.run_key IN (FROM counts_tokens) THEN 'fewer tokens'
       WHEN e.over > 0 AND e.over_data >= 0.5 * e.over THEN 'data wait'
       WHEN e.over > 0 AND e.data IS NOT NULL THEN 'compute'
       ELSE 'not known'
@@ -56,7 +59,7 @@ numbered AS (
 stretches AS (
   SELECT n.run_key, {
       first_step: min(n.step), last_step: max(n.step), cause: any_value(n.cause),
-      ratio: sum(n.work) / sum(n.span) / any_value(n.usual_speed),
+      ratio: count(*) / sum(1 / n.pace) / any_value(n.usual_speed),
       lost_seconds: sum(greatest(0, n.over)) FILTER (n.over IS NOT NULL) * any_value(n.every),
       series_key: min_by(n.series_key, n.step), line: min_by(n.line, n.step)
     } AS stretch

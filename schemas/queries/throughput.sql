@@ -8,7 +8,7 @@
 -- step (`harmonic_mean(...)` of the log's own definition); NULL where it gives neither.
 -- `tokens_per_second` is that times the number of devices, for the whole system: `device_count` of the run, else
 -- the number of ranks that logged (`devices_from`); NULL where nobody said.
--- `p5`, `median` and `p95` are of the speed per device, record by record.
+-- `p5`, `median` and `p95` are of the speed per device, step by step; a step takes as long as its slowest rank.
 -- `clock_gap` is how much longer the steps took by the log's clock than by their own times, as a fraction:
 -- checkpoints, validation and pauses; `clock_note` speaks up beyond 5 %.
 -- `drops` counts stretches below `drop` times the median, `worst_drop` is the one that cost most time: see
@@ -22,16 +22,16 @@ CREATE OR REPLACE MACRO throughput(
 ) AS TABLE
 WITH of_run AS (
   SELECT r.run_key, count(DISTINCT r.rank) FILTER (r.role = r.driver) AS ranks,
-    any_value(r.definition) FILTER (r.role = 'rate') AS definition
+    any_value(r.driver) AS driver, any_value(r.definition) FILTER (r.role = 'rate') AS definition
   FROM _roles(pick) r
   GROUP BY r.run_key
 ),
 shown AS (
   SELECT s.*, o.ranks, k.run_id, k.experiment, k.model, k.vendor, k.device,
-    s.driver <> 'time' AS tokens_known, s.work / s.span AS speed,
+    o.driver <> 'time' AS tokens_known, s.work / s.span AS speed,
     coalesce(k.device_count, CASE WHEN o.ranks > 1 THEN o.ranks END) AS devices,
     CASE WHEN k.device_count IS NOT NULL THEN 'device_count' WHEN o.ranks > 1 THEN 'ranks' END AS devices_from,
-    CASE s.driver
+    CASE o.driver
       WHEN 'tokens' THEN 'tgs@tokens_over_time'
       WHEN 'rate' THEN 'harmonic_mean(' || coalesce(o.definition, 'tgs') || ')'
     END AS definition,

@@ -6,17 +6,20 @@
 -- parameter: every BIGINT = 100 -- steps per window
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO throughput_trend(every BIGINT := 100, pick VARCHAR := '*') AS TABLE
-WITH windowed AS (
+WITH bare AS (
+  SELECT DISTINCT r.run_key FROM _roles(pick) r WHERE r.driver = 'time'
+),
+windowed AS (
   SELECT s.run_key, min(s.step) AS first_step, max(s.step) AS last_step,
-    count(*) AS records, any_value(s.driver) AS driver, sum(s.work) / sum(s.span) AS speed,
-    avg(s.seconds) AS step_time,
+    count(*) AS records, sum(s.work) / sum(s.span) AS speed,
+    avg(s.mean_seconds) AS step_time,
     sum(s.data) / sum(CASE WHEN s.data IS NOT NULL THEN s.seconds END) AS data_share,
     min_by({series_key: s.series_key, line: s.line}, s.step) AS start
   FROM _step_speed(pick, 0) s
   GROUP BY s.run_key, (s.step - 1) // every
 )
 SELECT k.run_id, v.first_step, v.last_step,
-  CASE WHEN v.driver <> 'time' THEN v.speed END AS tokens_per_second_per_device, v.step_time, v.data_share,
+  CASE WHEN v.run_key NOT IN (FROM bare) THEN v.speed END AS tokens_per_second_per_device, v.step_time, v.data_share,
   v.speed / median(v.speed) OVER (PARTITION BY v.run_key) AS ratio, v.records, k.experiment,
   p.path AS source, v.start.line AS line
 FROM windowed v
