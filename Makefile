@@ -70,6 +70,7 @@ format: $(VENV)/.test
 
 docs: $(VENV)/.base
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/session.py
 
 bench: $(VENV)/.base
 	$(BIN)/python benchmarks/ingest.py
