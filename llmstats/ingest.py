@@ -189,10 +189,15 @@ def _groups(jobs: list[Job]) -> Iterator[list[Job]]:
 # --------------------------------------------------------------------------- worker processes
 
 
-def _work(pipe: Connection, groups: list[list[Job]]) -> None:
-    """Serve numbers of groups until told to stop; each answer is a part, and None ends a group."""
+def _work(pipe: Connection, groups: list[list[Job]], inherited: Sequence[Connection]) -> None:
+    """Serve numbers of groups until told to stop; each answer is a part, and None ends a group.
+
+    ``inherited``: ends of pipes that are the parent's; held open here, they would hide its death.
+    """
     from llmstats.reading import ASK, Worker
 
+    for end in inherited:
+        end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = Worker()
     with contextlib.suppress(EOFError, BrokenPipeError):
@@ -214,12 +219,14 @@ class _Pool:
 
     def __init__(self, groups: list[list[Job]], workers: int) -> None:
         self._waiting = deque(range(len(groups)))
-        context: Any = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+        forks = hasattr(os, "fork")
+        context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         self._processes = []
         self._pipes: list[Connection] = []
         for _ in range(min(workers, len(groups))):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, groups), daemon=True)
+            inherited = [*self._pipes, ours] if forks else []
+            process = context.Process(target=_work, args=(theirs, groups, inherited), daemon=True)
             process.start()
             theirs.close()
             self._processes.append(process)

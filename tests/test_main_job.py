@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import llmstats
@@ -371,6 +372,21 @@ def test_kill_at_any_moment_leaves_a_committed_state(tmp_path: Path) -> None:
     assert rows(killed, "SELECT path, status, bytes_read, lines_matched FROM sources ORDER BY ALL") == rows(
         whole, "SELECT path, status, bytes_read, lines_matched FROM sources ORDER BY ALL"
     )
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    for i in range(2):
+        _big_log(logs / f"big{i}" / "20250209_031500" / "20250209_031500.log", 400_000)
+    command = [sys.executable, "-m", "llmstats", "ingest", str(logs), "--db", str(tmp_path / "x.duckdb"), "--jobs", "2"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        parent = psutil.Process(process.pid)
+        while len(workers := parent.children()) < 2 and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert len(workers) == 2
+    assert alive == []
 
 
 def test_interrupt_leaves_a_consistent_store(tmp_path: Path) -> None:
