@@ -349,6 +349,7 @@ class Ingest:
         self._pending: dict[str, Delta] = {}
         self._pending_bytes = 0
         self._since = time.monotonic()
+        self._missing = False  #: there is no store yet
 
     def run(self, inputs: Sequence[str], labels: Mapping[str, str] | None = None, workers: int | None = None) -> Report:
         """Read all inputs into the store.
@@ -363,8 +364,7 @@ class Ingest:
         began = time.monotonic()
         self.report = Report(self._store.path)
         formats.parsers()  # before the workers fork: a broken format is one error, not one per file
-        self._store.create_or_migrate()
-        known = self._store.known()
+        known = self._known()
         todo = plan(discover(list(inputs), skip=self._own_files()), known, labels or {}, _current)
         self.report.unchanged = todo.unchanged
         self.report.files = todo.unchanged + len(todo.jobs) + len(todo.relabelled)
@@ -378,9 +378,23 @@ class Ingest:
                 self._read(todo.jobs, workers or os.cpu_count() or 1)
         except KeyboardInterrupt:
             self.report.interrupted = True
+        self._create()
         self._commit()
         self.report.seconds = time.monotonic() - began
         return self.report
+
+    def _known(self) -> dict[str, Known]:
+        """What the store holds.  A new one is made later, while the workers read."""
+        self._missing = not os.path.exists(self._store.path)
+        if self._missing:
+            return {}
+        self._store.create_or_migrate()
+        return self._store.known()
+
+    def _create(self) -> None:
+        if self._missing:
+            self._store.create_or_migrate()
+            self._missing = False
 
     def _own_files(self) -> list[str]:
         path = os.path.abspath(self._store.path)
@@ -390,6 +404,7 @@ class Ingest:
         """In this process: a worker has no standard input."""
         from llmstats.reading import Worker
 
+        self._create()
         self.report.files += 1
         self._progress.files_total += 1
         for part in Worker().read_stdin(known.get, labels):
@@ -401,6 +416,7 @@ class Ingest:
         pool = _Pool(list(_groups(jobs)), workers)
         pool.reply = self._wanted
         try:
+            self._create()
             for part in pool.parts():
                 if part is not None:
                     self._take(part)

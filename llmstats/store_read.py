@@ -38,8 +38,8 @@ def _quoted(path: str) -> str:
     return "'" + path.replace("'", "''") + "'"
 
 
-def attach(path: str, *, read_only: bool) -> DuckDBPyConnection:
-    """One try to open a store; its tables need no prefix.
+def attach(path: str, *, read_only: bool = False, new: bool = False) -> DuckDBPyConnection:
+    """One try to open a store, or to make the file if it is ``new``; its tables need no prefix.
 
     Raises:
         duckdb.Error: taken, missing, or no DuckDB file.
@@ -49,7 +49,9 @@ def attach(path: str, *, read_only: bool) -> DuckDBPyConnection:
     # A writer takes one thread: beside the workers that parse, DuckDB's own threads cost twice the work they share.
     threads = {} if read_only else {"threads": 1}
     con = duckdb.connect(":memory:", config={"python_enable_replacements": False, **threads})
-    how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP_SIZE}, STORAGE_VERSION '{STORAGE_VERSION}'"
+    how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP_SIZE}"
+    if new:  # an existing file keeps its version: a later DuckDB refuses to lower one
+        how += f", STORAGE_VERSION '{STORAGE_VERSION}'"
     try:
         con.execute(f"ATTACH {_quoted(os.path.abspath(path))} AS {CATALOG} (TYPE duckdb, {how})")
         con.execute(f"USE {CATALOG}")

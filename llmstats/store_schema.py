@@ -58,7 +58,7 @@ def create(path: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(draft)  # left by a process of the same number that was killed
     try:
-        with closing(attach(draft, read_only=False)) as con:
+        with closing(attach(draft, new=True)) as con:
             bring_up(con, path)
         _publish(draft, path)
     finally:
@@ -137,7 +137,8 @@ def _load(con: DuckDBPyConnection) -> None:
     if have.get("queries") != want["queries"]:
         _install_queries(con)
     con.execute("DELETE FROM meta WHERE key IN ('catalogue', 'queries')")
-    con.executemany("INSERT INTO meta VALUES (?, ?)", list(want.items()))
+    for key, value in want.items():
+        ask(con, "INSERT INTO meta VALUES (?, ?)", key, value)
 
 
 def _load_catalogues(con: DuckDBPyConnection) -> None:

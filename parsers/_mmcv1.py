@@ -26,7 +26,10 @@ PRINTS = 2
 
 
 def start(place: Place) -> State:
-    """``{timestamp}.log`` and ``.log.json`` lie in the work_dir itself: equal stems are one run."""
+    """``{timestamp}.log`` and ``.log.json`` lie in the work_dir itself: equal stems are one run.
+
+    Where a train script named the text log some seconds earlier, `printed` tells that they belong together.
+    """
     stem, work_dir = place.stem.removesuffix(".log"), place.parent()
     name = "/".join(part for part in (work_dir, stem) if part)
     experiment = work_dir if work_dir and TIMESTAMP.fullmatch(stem) else None

@@ -41,12 +41,14 @@ class MMEngineScalars(JsonLinesParser):
 
     def detect(self, head: Head) -> str | None:
         record = _first_record(head)
-        if not record or list(record)[-1] != "step" or type(record["step"]) is not int:
+        if record is None or type(record.get("step")) is not int:
             return None
         place = head.place
         if place.parent() == "vis_data" and (place.name == "scalars.json" or TIMESTAMP.fullmatch(place.stem)):
-            return f"vis_data/{place.name} with JSON lines that end with a step"
-        if any(key in record for key in ("data_time", "train/data_time", "val/data_time")):
+            return f"vis_data/{place.name} with JSON lines that have a step"
+        if list(record)[-1] == "step" and any(
+            key in record for key in ("data_time", "train/data_time", "val/data_time")
+        ):
             return "JSON lines with data_time that end with a step"
         return None
 

@@ -65,6 +65,12 @@ def test_a_spike_below_is_a_touch_and_nothing_more(store):
     assert "never below 0.0013" in row["reason"]
 
 
+def test_a_curve_far_above(store):
+    add(store, "a", range(1, 3001), [1.0] * 2999 + [0.5])
+    (row,) = rows(store, "FROM convergence()").values()
+    assert (row["verdict"], row["reason"]) == ("not converged", "no value below 0.0013; lowest 0.5")
+
+
 def test_a_touch_before_min_steps_does_not_count(store):
     add(store, "a", range(1, 3001), [0.001] * 1900 + [1.0] * 1100)
     (row,) = rows(store, "FROM convergence()").values()

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from contextlib import closing
 
 import duckdb
 import numpy as np
@@ -12,6 +13,7 @@ from llmstats import catalog, store_schema
 from llmstats.errors import NotFound, StoreError
 from llmstats.records import Event, Issue, Measurement, Request, Run
 from llmstats.store import Store
+from llmstats.store_read import attach
 from llmstats.store_types import MOVE, TOUCH, Container, Delta
 
 from .store_deltas import Source, ask, fresh_store, points
@@ -291,10 +293,16 @@ def test_a_newer_store_is_refused(store):
         store.commit([])
 
 
+def test_the_file_is_readable_for_duckdb_1_5_and_stays_so(store):
+    store.commit([Source("/w/a").replace(RUN)])
+    tags = ask(store, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'store'")
+    assert tags[0][0].startswith("v1.4.0")
+
+
 @pytest.mark.parametrize("applied", range(1, len(store_schema.migrations()) + 1))
 def test_every_earlier_shape_is_brought_up(store, tmp_path, applied):
     path = str(tmp_path / "old.duckdb")
-    with duckdb.connect(path) as con:
+    with closing(attach(path, new=True)) as con:
         con.execute("CREATE TABLE migrations (name VARCHAR, applied_at TIMESTAMP)")
         for name, sql in store_schema.migrations()[:applied]:
             con.execute(sql)

@@ -22,8 +22,7 @@ CREATE OR REPLACE MACRO convergence(
   threshold DOUBLE := 0.0013, min_steps BIGINT := 2000, series VARCHAR := 'loss', smooth BIGINT := 50,
   sustain BIGINT := 50, pick VARCHAR := '*'
 ) AS TABLE
-WITH
-per_series AS (
+WITH per_series AS (
   SELECT p.exp, p.series_key, count(*) AS points, count_if(isfinite(p.val)) AS finite, max(p.step) AS last_step,
     max_by({val: p.val, step: p.step, line: p.line}, p.step) AS final,
     min_by({val: p.val, step: p.step}, p.val) FILTER (isfinite(p.val)) AS low,
@@ -74,7 +73,9 @@ verdicts AS (
       WHEN x.perhaps THEN format(
         'lowest mean {:.6g} of {} points is within the log''s rounding (±{:g}) of {:g}',
         x.lowest_mean, smooth, x.half_unit, threshold)
-      ELSE format('mean of {} points never below {:g}; lowest {:.6g}', smooth, threshold, coalesce(x.lowest_mean, x.low.val))
+      WHEN x.lowest_mean IS NOT NULL
+        THEN format('mean of {} points never below {:g}; lowest {:.6g}', smooth, threshold, x.lowest_mean)
+      ELSE format('no value below {:g}; lowest {:.6g}', threshold, x.low.val)
     END AS reason
   FROM members m LEFT JOIN readings x ON x.exp = m.exp
 )
