@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from llmstats import store_arrow
 from llmstats.catalog import unit_of
 from llmstats.records import NO_TIME, Event, Ints, Issue, Measurement, Request
 from llmstats.store_rows import insert, insert_arrow, next_key, to_json
@@ -104,8 +105,7 @@ def _within(counts: Ints) -> Ints:
 
 
 def _blocks(pieces: Sequence[_Piece], cut: _Cut) -> pa.Table:
-    import pyarrow as pa
-
+    of_block = [pieces[i].points for i in cut.piece.tolist()]
     steps = [p.points.steps for p in pieces]
     times = [_clock(p.points.times) for p in pieces]
     all_steps = _joined(steps, cut)
@@ -114,18 +114,18 @@ def _blocks(pieces: Sequence[_Piece], cut: _Cut) -> pa.Table:
         "source_key": _per_block([p.source_key for p in pieces], cut),
         "run_key": _per_block([p.run_key for p in pieces], cut),
         "fact_key": _per_block([p.fact_key for p in pieces], cut),
-        "phase": pa.array([p.points.phase for p in pieces]).take(pa.array(cut.piece)),
-        "rank": pa.array([p.points.rank for p in pieces], pa.int64()).take(pa.array(cut.piece)),
+        "phase": store_arrow.texts([p.phase for p in of_block]),
+        "rank": store_arrow.column([p.rank for p in of_block], "int64"),
         "has_clock": _per_block([t is not None for t in times], cut),
         "steps": _lists(all_steps, steps, cut),
         "epochs": _lists(_joined([p.points.epochs for p in pieces], cut), [p.points.epochs for p in pieces], cut),
-        "clock": _lists(_joined(times, cut).view("M8[us]"), times, cut),
+        "clock": _clocks(_joined(times, cut), times, cut),
         "lines": _lists(np.concatenate([p.points.lines for p in pieces]), None, cut),
     }
     none = ~_per_block([s is not None for s in steps], cut)
     for name, (values, missing) in _step_bounds(all_steps, cut).items():
-        columns[name] = pa.array(values, mask=none | missing)
-    return pa.table(columns)
+        columns[name] = store_arrow.flat(values, none | missing)
+    return store_arrow.table(columns)
 
 
 def _per_block(values: Sequence[Any], cut: _Cut) -> npt.NDArray[Any]:
@@ -145,15 +145,19 @@ def _joined(arrays: Sequence[Ints | None], cut: _Cut) -> Ints:
 
 def _lists(values: npt.NDArray[Any], present: Sequence[Any] | None, cut: _Cut) -> pa.Array:
     """One list per block; NULL for the blocks of pieces that have no such column."""
+    return store_arrow.lists(cut.bounds, store_arrow.flat(values), _absent(present, cut))
+
+
+def _clocks(times: Ints, present: Sequence[Any], cut: _Cut) -> pa.Array:
     import pyarrow as pa
 
-    flat = pa.array(values)
-    if present is None or all(p is not None for p in present):
-        return pa.ListArray.from_arrays(pa.array(cut.bounds.astype(np.int32)), flat)
-    if all(p is None for p in present):
-        return pa.nulls(len(cut.starts), pa.list_(flat.type))
-    missing = np.array([p is None for p in present])[cut.piece]
-    return pa.ListArray.from_arrays(pa.array(cut.bounds.astype(np.int32)), flat, mask=pa.array(missing))
+    items = store_arrow.flat(times, times == NO_TIME, pa.timestamp("us"))
+    return store_arrow.lists(cut.bounds, items, _absent(present, cut))
+
+
+def _absent(present: Sequence[Any] | None, cut: _Cut) -> npt.NDArray[np.bool_] | None:
+    """Blocks of pieces that have no such column."""
+    return None if present is None else np.array([p is None for p in present])[cut.piece]
 
 
 def _step_bounds(steps: Ints, cut: _Cut) -> dict[str, tuple[Ints, npt.NDArray[np.bool_]]]:
@@ -175,8 +179,6 @@ def _step_bounds(steps: Ints, cut: _Cut) -> dict[str, tuple[Ints, npt.NDArray[np
 
 def _write_values(con: DuckDBPyConnection, entries: Sequence[Entry], cut: _Cut, table: SeriesTable) -> int:
     """Rows of ``block_values``, and counts of the series; returns the number of values that are not NULL."""
-    import pyarrow as pa
-
     piece = np.array([e.piece for e in entries])
     values = np.concatenate([e.column.values for e in entries])
     nulls = _nulls(entries)
@@ -187,10 +189,10 @@ def _write_values(con: DuckDBPyConnection, entries: Sequence[Entry], cut: _Cut, 
     rows = {
         "block_key": cut.keys[piece][entry] + _within(counts),
         "series_key": np.array([e.series.series_key for e in entries])[entry],
-        "vals": pa.ListArray.from_arrays(pa.array(starts), pa.array(values, mask=nulls)),
+        "vals": store_arrow.lists(starts, store_arrow.flat(values, nulls)),
         "hidden": np.zeros(len(entry), bool),
     }
-    insert_arrow(con, "block_values", pa.table(rows))
+    insert_arrow(con, "block_values", store_arrow.table(rows))
     return table.count(entries, values, nulls, offsets)
 
 

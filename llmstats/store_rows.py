@@ -24,13 +24,8 @@ _TYPES = {
 }  # fmt: skip
 
 
-def _arrow_type(column: str) -> pa.DataType:
-    import pyarrow as pa
-
-    for name, columns in _TYPES.items():
-        if column in columns:
-            return pa.timestamp("us") if name == "timestamp" else pa.type_for_alias(name)
-    return pa.string()
+def _kind(column: str) -> str:
+    return next((kind for kind, columns in _TYPES.items() if column in columns), "string")
 
 
 def clean(text: str) -> str:
@@ -39,13 +34,13 @@ def clean(text: str) -> str:
 
 
 def _array(column: str, values: Sequence[Any]) -> pa.Array:
-    import pyarrow as pa
+    from llmstats import store_arrow
 
-    kind = _arrow_type(column)
+    kind = _kind(column)
     try:
-        return pa.array(values, kind)
+        return store_arrow.column(values, kind)
     except UnicodeEncodeError:
-        return pa.array([None if v is None else _scrub(v) for v in values], kind)
+        return store_arrow.column([None if v is None else _scrub(v) for v in values], kind)
 
 
 def _scrub(text: str) -> str:
@@ -57,12 +52,12 @@ def _scrub(text: str) -> str:
 
 def insert(con: DuckDBPyConnection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
     """Insert rows (their values in the order of ``columns``); returns how many."""
-    import pyarrow as pa
+    from llmstats import store_arrow
 
     if not rows:
         return 0
     by_column = zip(columns, zip(*rows, strict=True), strict=True)
-    insert_arrow(con, table, pa.table({name: _array(name, values) for name, values in by_column}))
+    insert_arrow(con, table, store_arrow.table({name: _array(name, values) for name, values in by_column}))
     return len(rows)
 
 
