@@ -95,7 +95,7 @@ def _looks_like_text(head: bytes) -> bool:
     if encoding:
         head = head[: len(head) & ~1].decode(encoding, "replace").encode("utf-8", "replace")
     # A crash or a truncating log rotation leaves long blocks of NULs in an honest log.
-    body = _LONG_NULS.sub(b"", head)
+    body = _LONG_NULS.sub(b"", head) if b"\0" in head else head
     if not body:
         return not head
     foreign = len(body) - len(body.translate(None, _FOREIGN))

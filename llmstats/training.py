@@ -155,7 +155,8 @@ class StepLog:
 
     def at(self, train: Train, line: int, memory: dict[str, Any]) -> int:
         """Index of the run of a line outside the records; a break's line belongs to the new run."""
-        return int(self.before(train, np.array([line]), memory)[0][0])
+        at = int(train.marks.searchsorted(line, "right")) - 1
+        return int(train.mark_runs[at]) if at >= 0 else int(memory["run"])
 
     def remembered(self) -> dict[str, Any]:
         """Newest run and its last step at the end of the previous stretch; step -1 if it has none."""

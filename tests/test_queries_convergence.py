@@ -285,17 +285,20 @@ def test_readings_of_random_curves(store, seed):
             assert {k: found[name][k] for k in wanted} == wanted, (name, asked)
 
 
-@pytest.mark.parametrize("after", [33 / 64, -1.0, 3.0])
+@pytest.mark.parametrize("after", [33 / 64, 31 / 64, -1.0, 3.0])
 def test_readings_do_not_depend_on_where_blocks_of_the_store_end(store, after):
     """A plateau just above the threshold, a deep valley that begins anywhere around a block's end, then ``after``."""
     curves = {}
     for start in [1, 40, *range(1010, 1040), 1500]:
-        values = [33 / 64] * start + [-1.0] * 70 + [after] * (3100 - start - 70)
+        valley = after if after == 31 / 64 else -1.0
+        values = [33 / 64] * start + [valley] * 70 + [after] * (3100 - start - 70)
         if start % 7 == 0:
             values[start + 65] = NAN
+        if start % 5 == 0:
+            values[start - 600 : start] = [NAN] * len(values[start - 600 : start])
         curves[f"x{start}"] = Curve(list(range(1, 3101)), values, 0.0)
     store.commit([one(n, c.steps, c.values) for n, c in curves.items()])
-    for smooth, sustain, min_steps in [(16, 5, 1), (64, 64, 1), (64, 80, 1), (256, 64, 1030), (16, 64, 2000)]:
+    for smooth, sustain, min_steps in [(16, 5, 1), (64, 64, 1), (64, 80, 1), (400, 5, 1030), (16, 64, 2000)]:
         asked = {"threshold": 0.5, "min_steps": min_steps, "smooth": smooth, "sustain": sustain}
         found = rows(store, f"FROM convergence({', '.join(f'{k} := {v}' for k, v in asked.items())})")
         for name, curve in curves.items():
