@@ -303,7 +303,7 @@ def _list_queries(form: str | None, output: str | None, only: str | None = None)
 @_output_options
 def runs(db: str, form: str | None, output: str | None) -> None:
     """List the runs: what ran where, for how long, and how far it came."""
-    _emit(_open(db).query("run_list"), form, output)
+    _emit(_open(db).query("runs"), form, output)
 
 
 @main.command()
@@ -311,7 +311,7 @@ def runs(db: str, form: str | None, output: str | None) -> None:
 @_output_options
 def sources(db: str, form: str | None, output: str | None) -> None:
     """List the files: format, why, lines matched and suspect, first examples of what did not parse."""
-    _emit(_open(db).query("source_health"), form, output)
+    _emit(_open(db).query("sources"), form, output)
 
 
 @main.command()

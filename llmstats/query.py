@@ -41,6 +41,10 @@ _MISSING = re.compile(r"(?:Table|View|Function) with name (\S+?)!? does not exis
 _BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
+#: Listings by the name of what they list; the macros cannot have it, since the tables do.
+LISTINGS = {"runs": "run_list", "sources": "source_health"}
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A parameter of a named query; ``default`` as SQL writes it."""
@@ -259,8 +263,9 @@ def _check_pick(con: duckdb.DuckDBPyConnection, pick: str) -> None:
 def _call(name: str, parameters: Mapping[str, str]) -> str:
     """The call of a named query; values are written as literals, since binding them imports pandas (0.4 s)."""
     known = {q.name: q for q in list_queries()}
+    name = LISTINGS.get(name, name)
     if name not in known:
-        raise NotFound.among("query", name, known)
+        raise NotFound.among("query", name, [*known, *LISTINGS])
     wanted = {p.name: p for p in known[name].parameters}
     for given in parameters:
         if given not in wanted:
