@@ -6,19 +6,14 @@ goes back as `Part` objects.  Engines live as long as the worker, so a shape lea
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-
-import numpy as np
 
 from llmstats import formats, sources
 from llmstats.canonical import canonical
-from llmstats.errors import LlmstatsError, ParseError
+from llmstats.errors import LlmstatsError
 from llmstats.identity import BlockHasher, same_beginning
+from llmstats.jobs import ASK, NOTHING, Job, Part, expected_by, is_current, outcome, stat_columns, touch
 from llmstats.parsing import (
     HEAD_BYTES,
     DocumentParser,
@@ -30,11 +25,12 @@ from llmstats.parsing import (
     Place,
     State,
 )
-from llmstats.records import Issue, Item, Measurement, Points, Request, Run
+from llmstats.records import Issue, Item, Points, Run
 from llmstats.shapes import CHUNK, Engine, Scan
 from llmstats.sources import Found, Reader, is_stdin
-from llmstats.store_types import APPEND, REPLACE, TOUCH, Known
+from llmstats.store_types import APPEND, REPLACE, Known
 from llmstats.streams import compression_of
+from llmstats.stretches import document_items, json_lines, scan_together
 from llmstats.text import Normaliser, Stretch
 
 #: A plain file up to this size is read in one piece, together with its neighbours.
@@ -43,96 +39,7 @@ SMALL = 1 << 20
 PART = 48 << 20
 #: Suspect lines kept as issues per source; the rest is only counted.
 MAX_ISSUES = 200
-#: Mode of a part that only asks whether a file with this content is wanted; answered by `send(True or False)`.
-ASK = "ask"
-
-Parts = Generator["Part", "bool | None", None]
-
-
-@dataclass(slots=True)
-class Job:
-    """One source to read, with what the store knows of it."""
-
-    found: Found
-    known: Known | None = None
-    labels: dict[str, str] = field(default_factory=dict)
-    maybe_copy: bool = False  #: another file has the same size: hash it before parsing
-    members: dict[str, Known] = field(default_factory=dict)  #: of an archive: what is known of its members
-
-
-@dataclass(slots=True)
-class Part:
-    """What was read of one source since its last part; becomes one `store_types.Delta`."""
-
-    path: str
-    mode: str
-    expected: tuple[int, str] | None
-    columns: dict[str, Any]
-    items: list[Any] = field(default_factory=list)
-    complete: bool = True  #: the source has been read to its present end
-    raw_bytes: int = 0  #: read since the last part, for the progress bar
-    identity: tuple[str, ...] = ()  #: names of the runs that it speaks of
-
-
-# --------------------------------------------------------------------------- versions
-
-
-@cache
-def registry_version() -> str:
-    """Changes whenever a format appears, disappears or changes: files that nobody recognised are tried again."""
-    text = ",".join(f"{p.name}={p.version}" for p in formats.parsers())
-    return f"registry-{zlib.crc32(text.encode()):08x}"
-
-
-def is_current(known: Known) -> bool:
-    """Whether the parser that read a source is still the one that would read it now."""
-    if known.format is None:
-        return known.parser_version == registry_version()
-    return any(p.name == known.format and str(p.version) == known.parser_version for p in formats.parsers())
-
-
-# --------------------------------------------------------------------------- outcomes without rows
-
-
-def _stat(job: Job) -> dict[str, Any]:
-    found = job.found
-    return {
-        "size_bytes": found.size,
-        "mtime_ns": found.mtime_ns,
-        "inode": found.inode,
-        "device": found.device,
-        "container": found.container,
-        "labels": job.labels,
-    }
-
-
-_NOTHING = dict.fromkeys(
-    ("format", "duplicate_of", "detected_by", "encoding", "content_hash", "lines_total", "lines_matched",
-     "lines_suspect", "blocks", "state", "error")
-)  # fmt: skip
-
-
-def outcome(job: Job, status: str, reason: str = "", **columns: Any) -> Part:
-    """A source that has a status and no rows."""
-    all_columns = {
-        **_NOTHING,
-        **_stat(job),
-        "status": status,
-        "error": reason or None,
-        "bytes_read": 0,
-        "parser_version": registry_version(),
-        **columns,
-    }
-    return Part(job.found.path, REPLACE, _expected(job), all_columns, raw_bytes=job.found.size)
-
-
-def touch(job: Job) -> Part:
-    """A source whose content is as known; only its stat or labels changed."""
-    return Part(job.found.path, TOUCH, _expected(job), _stat(job), raw_bytes=job.found.size)
-
-
-def _expected(job: Job) -> tuple[int, str] | None:
-    return job.known.expected if job.known else None
+Parts = Generator[Part, bool | None, None]
 
 
 # --------------------------------------------------------------------------- one open source
@@ -146,7 +53,7 @@ class Reading:
     ) -> None:
         self.job, self.parser, self.detected_by, self.hasher = job, parser, detected_by, hasher
         self.place = Place(job.found.path, job.found.mtime_ns / 1e9)
-        self.expected = _expected(job)
+        self.expected = expected_by(job)
         kept: State = (resume.state if resume else None) or {}
         self.counts: dict[str, int] = kept.pop("#counts", {"matched": 0, "suspect": 0})
         self.names: dict[str, None] = dict.fromkeys(kept.pop("#names", []))
@@ -197,8 +104,8 @@ class Reading:
     def part(self, *, complete: bool) -> Part:
         """What was read since the last part."""
         columns = {
-            **_NOTHING,
-            **_stat(self.job),
+            **NOTHING,
+            **stat_columns(self.job),
             "status": "parsed",
             "format": self.parser.name,
             "detected_by": self.detected_by,
@@ -219,28 +126,6 @@ class Reading:
         self.items, self.mode, self.raw = [], APPEND, 0
         self.expected = (self.bytes_read, columns["content_hash"])
         return part
-
-
-def document_items(parser: DocumentParser, place: Place, raw: bytes, stretch: Stretch | None) -> tuple[list[Item], int]:
-    """Items of a whole document at their physical lines, and how many lines values stand on: its records.
-
-    The text ends without a newline where the file does, so that a parser can tell a line that may be cut.
-    """
-    if stretch is None:
-        return list(parser.parse(place, "")), 0
-    text = stretch.data.decode("utf-8", "backslashreplace")
-    if not raw.rstrip(b"\0").endswith((b"\n", b"\r")):
-        text = text.removesuffix("\n")
-    items, lines = list(parser.parse(place, text)), set()
-    for item in items:
-        if isinstance(item, Points):
-            item.lines = stretch.numbers[item.lines - 1]
-            lines.update(item.lines.tolist())
-        elif not isinstance(item, Run) and item.line is not None:
-            item.line = int(stretch.numbers[item.line - 1])
-            if isinstance(item, (Measurement, Request)):
-                lines.add(item.line)
-    return items, len(lines)
 
 
 # --------------------------------------------------------------------------- the worker
@@ -274,7 +159,7 @@ class Worker:
     @staticmethod
     def _guarded(job: Job, parts: Parts) -> Parts:
         """A source that cannot be read is an outcome, whatever broke; a defect of a parser names itself."""
-        expected, answer = _expected(job), None
+        expected, answer = expected_by(job), None
         try:
             while True:
                 part = parts.send(answer)
@@ -495,58 +380,3 @@ def _content_hash(job: Job) -> str:
         while raw := reader.read(CHUNK):
             hasher.update(raw)
     return hasher.content_hash()
-
-
-# --------------------------------------------------------------------------- stretches
-
-
-def scan_together(engine: Engine, stretches: list[Stretch]) -> list[Scan]:
-    """Scan many small stretches in few calls; each gets a scan of its own with its own line numbers."""
-    scans: list[Scan] = []
-    batch: list[Stretch] = []
-    size = 0
-    for stretch in stretches:
-        batch.append(stretch)
-        size += len(stretch.data)
-        if size >= CHUNK:
-            scans += _scan_batch(engine, batch)
-            batch, size = [], 0
-    return scans + (_scan_batch(engine, batch) if batch else [])
-
-
-def _scan_batch(engine: Engine, batch: list[Stretch]) -> list[Scan]:
-    counts = np.array([len(s.numbers) for s in batch])
-    ends = np.cumsum(counts)
-    scan = engine.scan(b"".join(s.data for s in batch), np.arange(ends[-1], dtype=np.int64))
-    numbers = np.concatenate([s.numbers for s in batch])
-    scans = [Scan(lines_total=int(n)) for n in counts]
-    edges = np.concatenate([[0], ends])
-    for frame in scan.frames:
-        cuts = np.searchsorted(frame.lines, edges)
-        frame.lines = numbers[frame.lines]
-        for i in np.flatnonzero(np.diff(cuts)).tolist():
-            scans[i].frames.append(frame.cut(int(cuts[i]), int(cuts[i + 1])))
-    for at, tag, text in scan.notes:
-        scans[int(np.searchsorted(ends, at, "right"))].notes.append((int(numbers[at]), tag, text))
-    for at, reason, text in scan.suspects:
-        scans[int(np.searchsorted(ends, at, "right"))].suspects.append((int(numbers[at]), reason, text))
-    return scans
-
-
-def json_lines(stretch: Stretch) -> Objects:
-    """Decode one object per line; other lines become notes, broken objects too."""
-    objects = Objects([])
-    for number, line in zip(stretch.numbers.tolist(), stretch.data.split(b"\n"), strict=False):
-        text = line.decode("utf-8", "backslashreplace")
-        try:
-            row = json.loads(text) if text.lstrip().startswith("{") else None
-        except (ValueError, RecursionError):  # also numbers of thousands of digits, and nesting without end
-            row = None
-        if isinstance(row, dict):
-            objects.rows.append((number, row))
-        elif text.strip():
-            objects.notes.append((number, text))
-    return objects
-
-
-__all__ = ["ASK", "Job", "ParseError", "Part", "Worker", "is_current", "outcome", "registry_version", "touch"]

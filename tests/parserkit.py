@@ -21,9 +21,9 @@ from llmstats.parsing import (
     Place,
     Sample,
 )
-from llmstats.reading import document_items, json_lines
 from llmstats.records import NO_TIME, Event, Issue, Item, Measurement, Points, Request, Run
 from llmstats.shapes import Engine
+from llmstats.stretches import document_items, json_lines
 from llmstats.text import Normaliser, Stretch
 
 #: 2026-01-15: the day on which every file of a test was last written.

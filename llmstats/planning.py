@@ -1,0 +1,137 @@
+"""Which sources to read: what changed, which labels hold, and what is read together."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llmstats.errors import InputError
+from llmstats.store_types import TOUCH, Delta, Known
+
+if TYPE_CHECKING:
+    from llmstats.jobs import Job
+    from llmstats.sources import Found
+
+#: Small files that one worker reads together.
+GROUP_FILES, GROUP_BYTES = 200, 8 << 20
+SIDECAR = "llmstats.toml"
+
+
+# --------------------------------------------------------------------------- labels
+
+
+class Sidecars:
+    """Labels of files: ``llmstats.toml`` of all directories above, the nearest on top, then the caller's own."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = dict(given)
+        self._of_directory: dict[str, dict[str, str]] = {}
+
+    def labels(self, path: str) -> dict[str, str]:
+        """Labels of one file, or of a member of an archive."""
+        directory = path.split("!/", 1)[0].rpartition("/")[0]
+        return self._below(directory) | self._given if path.startswith("/") else dict(self._given)
+
+    def _below(self, directory: str) -> dict[str, str]:
+        if directory not in self._of_directory:
+            above = self._below(directory.rpartition("/")[0]) if directory else {}
+            self._of_directory[directory] = above | _read_sidecar(f"{directory}/{SIDECAR}")
+        return self._of_directory[directory]
+
+
+def _read_sidecar(path: str) -> dict[str, str]:
+    if not os.path.isfile(path):
+        return {}
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise InputError(f"{path}: not valid TOML: {why}") from why
+    labels = content.get("labels", {})
+    if not isinstance(labels, dict):
+        raise InputError(f"{path}: [labels] must be a table of KEY = VALUE")
+    return {str(k): str(v) for k, v in labels.items()}
+
+
+# --------------------------------------------------------------------------- planning
+
+
+def _same_file(found: Found, known: Known) -> bool:
+    """Whether a file, or the archive around a member, is untouched since it was read."""
+    return (found.mtime_ns, found.inode) == (known.mtime_ns, known.inode)
+
+
+@dataclass(slots=True)
+class Plan:
+    """Jobs to do, and sources of which only the labels changed."""
+
+    jobs: list[Job] = field(default_factory=list)
+    relabelled: list[Delta] = field(default_factory=list)
+    unchanged: int = 0
+    stdin: bool = False
+
+    def settle(self, same: Iterable[Known], labels: dict[str, str]) -> None:
+        """Sources whose content is as known: at most their labels changed."""
+        for known in same:
+            if known.labels == labels:
+                self.unchanged += 1
+            else:
+                self.relabelled.append(Delta(known.path, TOUCH, known.expected, {"labels": labels}))
+
+
+def plan(
+    found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str, str], current: Callable[[Known], bool]
+) -> Plan:
+    """Which sources to read.  A file whose size, time and inode are as known, is not opened."""
+    from llmstats.jobs import Job
+
+    out = Plan()
+    sidecars = Sidecars(labels)
+    sizes = Counter(k.size for k in known.values())
+    members: dict[str, dict[str, Known]] = {}
+    for member in known.values():
+        if member.container:
+            members.setdefault(member.container, {})[member.path] = member
+    for source in found:
+        if source.path == "-":
+            out.stdin = True
+            continue
+        if os.path.basename(source.path) == SIDECAR:
+            continue
+        own = sidecars.labels(source.path)
+        if source.archive and (inside := members.get(source.path)):
+            if all(_same_file(source, m) and current(m) for m in inside.values()):
+                out.settle(inside.values(), own)
+            else:
+                out.jobs.append(Job(source, None, own, members=inside))
+            continue
+        before = known.get(source.path)
+        if before is not None and source.size == before.size and _same_file(source, before) and current(before):
+            out.settle([before], own)
+            continue
+        sizes[source.size] += 1
+        out.jobs.append(Job(source, before, own))
+    for job in out.jobs:
+        job.maybe_copy = sizes[job.found.size] > 1
+    return out
+
+
+def groups(jobs: list[Job]) -> Iterator[list[Job]]:
+    """Neighbouring small files together, each large one alone."""
+    group: list[Job] = []
+    size = 0
+    for job in jobs:
+        if job.found.size > GROUP_BYTES // 2 or job.found.archive:
+            yield [job]
+            continue
+        group.append(job)
+        size += job.found.size
+        if len(group) >= GROUP_FILES or size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
