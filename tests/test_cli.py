@@ -127,7 +127,7 @@ def test_show_walks_a_number_back_to_its_line(db: str) -> None:
 def test_verify_sees_what_changed(db: str, tmp_path: Path) -> None:
     assert run("verify", "--db", db).exit_code == 0
     path = Training().paths(tmp_path / "work_dirs" / "toy")["text"]
-    path.write_text(path.read_text().replace("loss: 2.0", "loss: 1.0"))
+    path.write_text(path.read_text().replace("loss: 1.", "loss: 3."))
     result = run("verify", "--db", db, "--format", "json")
     assert result.exit_code == 1
     assert {r["verdict"] for r in json.loads(result.stdout)} == {"same", "changed"}

@@ -76,9 +76,9 @@ def environment(wheel, loose):
 
 @pytest.fixture(scope="module")
 def pytest_beside(environment, loose):
-    """A folder with pytest and hypothesis for that environment, outside of it."""
+    """A folder with pytest and what the tests need for that environment, outside of it."""
     folder = environment / "beside"
-    if not (folder / "pytest").exists():
+    if not (folder / "psutil").exists():
         run(
             environment / "bin" / "python",
             *PIP,
@@ -88,6 +88,7 @@ def pytest_beside(environment, loose):
             folder,
             "pytest",
             "hypothesis",
+            "psutil",
             cwd=environment,
         )
     return folder
@@ -101,8 +102,12 @@ def away(tmp_path):
 
 
 def ask(program, store, *words, cwd):
-    """Rows of a listing or query of the program in this environment."""
-    return json.loads(run(program, *words, "--db", store, "--format", "json", cwd=cwd))
+    """Rows of a listing or query of the program in this environment.
+
+    Numbers to nine digits: the order in which threads add up is DuckDB's own business.
+    """
+    text = run(program, *words, "--db", store, "--format", "json", cwd=cwd)
+    return json.loads(text, parse_float=lambda number: float(f"{float(number):.9g}"))
 
 
 def here():
