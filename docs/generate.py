@@ -89,7 +89,8 @@ def commands() -> str:
     from llmstats.cli import main
 
     def help_of(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
-        context = click.Context(command, parent, name, terminal_width=88, max_content_width=88)
+        names = main.context_settings["help_option_names"]
+        context = click.Context(command, parent, name, terminal_width=88, max_content_width=88, help_option_names=names)
         yield f"```text\n$ {context.command_path} --help\n{command.get_help(context).rstrip()}\n```"
         if isinstance(command, click.Group):
             for child in command.list_commands(context):
