@@ -36,7 +36,7 @@ from llmstats.text import Normaliser, Stretch
 #: A plain file up to this size is read in one piece, together with its neighbours.
 SMALL = 1 << 20
 #: Raw bytes of a large file between two parts.
-PART = 48 << 20
+PART = 96 << 20
 #: Suspect lines kept as issues per source; the rest is only counted.
 MAX_ISSUES = 200
 Parts = Generator[Part, bool | None, None]
