@@ -97,7 +97,8 @@ class Ingest:
         self.report.files = todo.unchanged + len(todo.jobs) + len(todo.relabelled)
         self._pending = {d.path: d for d in todo.relabelled}
         self._progress = Progress(0, len(todo.jobs), 0, sum(j.found.size for j in todo.jobs))
-        self._contents = Contents(known)
+        read_again = {job.found.path for job in todo.jobs}  # their bytes may be others now (a rotated log)
+        self._contents = Contents({path: k for path, k in known.items() if path not in read_again})
         try:
             if todo.stdin:
                 self._read_stdin(known, dict(labels or {}))

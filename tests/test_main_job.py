@@ -184,6 +184,16 @@ def test_copied_tree_is_a_duplicate(db: Database, tree: Path) -> None:
     ]
 
 
+def test_rotated_log_is_no_copy_of_what_took_its_place(db: Database, tmp_path: Path) -> None:
+    Training(last=60).write(tmp_path / "toy", "text")
+    path = Training().paths(tmp_path / "toy")["text"]
+    db.ingest(path)
+    path.rename(path.with_name("old.log"))
+    path.write_text("".join(Training(first=61, last=90).text_lines()))
+    db.ingest(tmp_path / "toy")
+    assert rows(db, "SELECT count(DISTINCT step) FROM points WHERE metric = 'loss'") == [(90,)]
+
+
 def test_equal_bytes_that_are_different_facts_are_kept(db: Database, tree: Path) -> None:
     shutil.copytree(tree / "toy", tree / "other_chip")
     db.ingest(tree)
