@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-METRICS, DEVICES = "metrics.csv", "devices.csv"
+METRICS, DEFINITIONS, DEVICES = "metrics.csv", "definitions.csv", "devices.csv"
 
 
 class Metric(NamedTuple):
@@ -39,6 +39,21 @@ def metrics() -> dict[str, Metric]:
         Metric(r["name"], r["unit"] or None, r["direction"], r["description_en"], r["description_zh"]) for r in rows
     )
     return {m.name: m for m in found}
+
+
+class Definition(NamedTuple):
+    """One of several meanings of a metric; ``name`` is ``WHAT@MEANING``, as ``tpot@guidellm``."""
+
+    name: str
+    description_en: str
+    description_zh: str
+
+
+@cache
+def definitions() -> dict[str, Definition]:
+    """All catalogued definitions by name."""
+    rows = csv.DictReader(io.StringIO(text_of(DEFINITIONS)))
+    return {r["name"]: Definition(r["name"], r["description_en"], r["description_zh"]) for r in rows}
 
 
 def unit_of(metric: str) -> str | None:

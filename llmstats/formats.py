@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from llmstats.errors import LlmstatsError, NotFound
-from llmstats.parsing import Head, Parser
+from llmstats.parsing import BinaryParser, Head, Parser
 
 GROUP = "llmstats.parsers"
 
@@ -86,7 +86,16 @@ def _is_document(head: Head) -> bool:
 
 def detect(head: Head) -> Verdict:
     """Which format a file is, by its path and the first 64 KiB of its text."""
-    asked = [p for p in parsers() if p.documents or not _is_document(head)]
+    asked = [p for p in parsers() if not isinstance(p, BinaryParser) and (p.documents or not _is_document(head))]
+    return _decide(asked, head)
+
+
+def detect_binary(head: Head) -> Verdict:
+    """Which binary format a file is, by its path and its first bytes."""
+    return _decide([p for p in parsers() if isinstance(p, BinaryParser)], head)
+
+
+def _decide(asked: list[Parser], head: Head) -> Verdict:
     answers = [(p, reason) for p in asked if (reason := p.detect(head))]
     if len(answers) == 1:
         return Verdict(*answers[0])

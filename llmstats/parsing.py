@@ -1,12 +1,13 @@
 """What a parser is, and what it is told about the file in front of it.
 
 A format is one module in ``llmstats.parsers`` (or behind an entry point of the group ``llmstats.parsers``) that
-defines one or more `Parser` subclasses.  Three kinds:
+defines one or more `Parser` subclasses.  Four kinds:
 
 - `LineParser`: a text log of any size.  ``plan`` looks at one line of each shape (see `llmstats.shapes`);
   ``fold`` turns each stretch of frames and notes into items, with a JSON-able state carried between stretches.
 - `JsonLinesParser`: one JSON object per line.  ``fold`` gets the decoded objects with their line numbers.
 - `DocumentParser`: a small file read whole (JSON, CSV, a text block).
+- `BinaryParser`: a file that is no text, read whole.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Head:
 
     place: Place
     text: str
+    raw: bytes = b""  #: the same bytes as they are on disk, for binary formats
 
     @cached_property
     def lines(self) -> list[str]:
@@ -109,13 +111,18 @@ class Sample:
     """
 
     path: str
-    text: str
+    text: str | bytes  #: bytes for a `BinaryParser`
     matched: int
     points: Mapping[tuple[str, str, int | None], float] = field(default_factory=dict)
     measurements: Mapping[tuple[str, ...], float | None] = field(default_factory=dict)
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     events: Sequence[str] = ()  #: kinds, in order
     suspects: int = 0
+    unknown: Sequence[str] = ()  #: metrics in it that nobody catalogued: keys that a program may add tomorrow
+
+    @property
+    def raw(self) -> bytes:
+        return self.text.encode() if isinstance(self.text, str) else self.text
 
 
 class Parser:
@@ -172,11 +179,15 @@ class JsonLinesParser(Parser):
         raise NotImplementedError
 
 
-class DocumentParser(Parser):
+class WholeParser(Parser):
     """A file read whole; when it changes, it is read again."""
 
     #: A file beyond this is ``too_large`` for the format.
     max_bytes: ClassVar[int] = 256 << 20
+
+
+class DocumentParser(WholeParser):
+    """A text read whole."""
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         """Items of the whole normalised text; each ``line`` counts the lines of ``text`` from 1.
@@ -185,5 +196,17 @@ class DocumentParser(Parser):
 
         Raises:
             ParseError: the document is broken; nothing of it is stored.
+        """
+        raise NotImplementedError
+
+
+class BinaryParser(WholeParser):
+    """A file that is no text; ``detect`` looks at ``head.raw``."""
+
+    def parse(self, place: Place, raw: bytes) -> Iterator[Item]:
+        """Items of the whole file; each ``line`` is the ordinal of a record, from 1.
+
+        Raises:
+            ParseError: the file is broken; nothing of it is stored.
         """
         raise NotImplementedError

@@ -16,6 +16,7 @@ from llmstats.identity import BlockHasher, same_beginning
 from llmstats.jobs import ASK, NOTHING, Job, Part, expected_by, is_current, outcome, stat_columns, touch
 from llmstats.parsing import (
     HEAD_BYTES,
+    BinaryParser,
     DocumentParser,
     Head,
     JsonLinesParser,
@@ -24,14 +25,15 @@ from llmstats.parsing import (
     Parser,
     Place,
     State,
+    WholeParser,
 )
 from llmstats.records import Issue, Item, Points, Run
 from llmstats.shapes import CHUNK, Engine, Scan
 from llmstats.sources import Found, Reader, is_stdin
 from llmstats.store_types import APPEND, REPLACE, Known
 from llmstats.streams import compression_of
-from llmstats.stretches import document_items, json_lines, scan_together
-from llmstats.text import Normaliser, Stretch
+from llmstats.stretches import binary_items, document_items, json_lines, scan_together
+from llmstats.text import MAX_LINE, Normaliser, Stretch
 
 #: A plain file up to this size is read in one piece, together with its neighbours.
 SMALL = 1 << 20
@@ -59,7 +61,9 @@ class Reading:
         self.names: dict[str, None] = dict.fromkeys(kept.pop("#names", []))
         self.state: State = kept if resume else parser.start(self.place)
         self.text = Normaliser(
-            encoding=resume.encoding if resume else None, line=resume.lines_total + 1 if resume else 1
+            encoding=resume.encoding if resume else None,
+            line=resume.lines_total + 1 if resume else 1,
+            longest=parser.max_bytes if isinstance(parser, WholeParser) else MAX_LINE,
         )
         self.bytes_read = resume.bytes_read if resume else 0
         self.mode = APPEND if resume else REPLACE
@@ -85,9 +89,13 @@ class Reading:
 
     def document(self, raw: bytes) -> None:
         """Let the parser read a whole file."""
-        assert isinstance(self.parser, DocumentParser)
-        stretch = self.feed(raw, final=True)
-        items, matched = document_items(self.parser, self.place, raw, stretch)
+        if isinstance(self.parser, BinaryParser):
+            items, matched = binary_items(self.parser, self.place, raw)
+            self.raw += len(raw)
+            self.bytes_read += len(raw)
+        else:
+            assert isinstance(self.parser, DocumentParser)
+            items, matched = document_items(self.parser, self.place, raw, self.feed(raw, final=True))
         self.take(items)
         self.counts["matched"] += matched
 
@@ -199,7 +207,7 @@ class Worker:
             yield started
             return
         started.hasher.update(raw)
-        if isinstance(started.parser, DocumentParser):
+        if isinstance(started.parser, WholeParser):
             started.document(raw)
         else:
             stretch = started.feed(raw, final=not growing)
@@ -232,7 +240,7 @@ class Worker:
         started = _start(job, raw)
         if isinstance(started, Part):
             return Part(job.found.path, ASK, None, {"content_hash": None})
-        if not isinstance(started.parser, DocumentParser):
+        if not isinstance(started.parser, WholeParser):
             self._read_stretch(started, raw, final=False)
         return Part(job.found.path, ASK, None, {"content_hash": _content_hash(job)}, identity=tuple(started.names)[:1])
 
@@ -259,7 +267,7 @@ class Worker:
             if compression_of(job.found.path):
                 _look_for_bomb(reader)
             yield started
-        elif isinstance(started.parser, DocumentParser):
+        elif isinstance(started.parser, WholeParser):
             raw += _rest(reader, started.parser.max_bytes - len(raw))
             started.hasher.update(raw)
             started.document(raw)
@@ -317,7 +325,7 @@ def _has_grown(job: Job, known: Known) -> bool:
     """Whether lines were added to a log and nothing else happened to it."""
     if known.status != "parsed" or not is_current(known) or not _is_plain(job.found) or job.found.size <= known.size:
         return False
-    if isinstance(formats.parser(known.format or ""), DocumentParser):
+    if isinstance(formats.parser(known.format or ""), WholeParser):
         return False
     return same_beginning(job.found.path, known.size, known.blocks)
 
@@ -337,17 +345,25 @@ def _start(job: Job, raw: bytes) -> Reading | Part:
     """Decide what a source is by its first bytes."""
     if not raw:
         return outcome(job, "empty", "no bytes")
+    verdict = detect(Place(job.found.path, job.found.mtime_ns / 1e9), raw[:HEAD_BYTES])
     refused = sources.classify(raw[:HEAD_BYTES])
-    if refused:
+    if verdict.parser is None and refused:
         return outcome(job, *refused)
-    head_text = Normaliser().feed(raw[:HEAD_BYTES], final=True)
-    text = head_text.data.decode("utf-8", "backslashreplace") if head_text else ""
-    verdict = formats.detect(Head(Place(job.found.path, job.found.mtime_ns / 1e9), text))
     if verdict.ambiguous:
         return outcome(job, "ambiguous", "could be " + " or ".join(verdict.ambiguous))
     if verdict.parser is None:
         return outcome(job, "unrecognised", "no format recognises it")
     return Reading(job, verdict.parser, verdict.reason, BlockHasher())
+
+
+def detect(place: Place, raw: bytes) -> formats.Verdict:
+    """Which format a file is by its first bytes; of a text only what may be one is asked."""
+    binary = formats.detect_binary(Head(place, "", raw))
+    if binary.parser or binary.ambiguous or sources.classify(raw):
+        return binary
+    stretch = Normaliser().feed(raw, final=True)
+    text = stretch.data.decode("utf-8", "backslashreplace") if stretch else ""
+    return formats.detect(Head(place, text, raw))
 
 
 def _rest(reader: Reader, limit: int) -> bytes:

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from llmstats.parsing import DocumentParser, Objects, Place
+from llmstats.parsing import BinaryParser, DocumentParser, Objects, Place
 from llmstats.records import Item, Measurement, Points, Request, Run
 from llmstats.shapes import CHUNK, Engine, Scan
 from llmstats.text import Stretch
@@ -22,16 +22,29 @@ def document_items(parser: DocumentParser, place: Place, raw: bytes, stretch: St
     text = stretch.data.decode("utf-8", "backslashreplace")
     if not raw.rstrip(b"\0").endswith((b"\n", b"\r")):
         text = text.removesuffix("\n")
-    items, lines = list(parser.parse(place, text)), set()
+    items = list(parser.parse(place, text))
     for item in items:
         if isinstance(item, Points):
             item.lines = stretch.numbers[item.lines - 1]
-            lines.update(item.lines.tolist())
         elif not isinstance(item, Run) and item.line is not None:
             item.line = int(stretch.numbers[item.line - 1])
-            if isinstance(item, (Measurement, Request)):
-                lines.add(item.line)
-    return items, len(lines)
+    return items, _records(items)
+
+
+def binary_items(parser: BinaryParser, place: Place, raw: bytes) -> tuple[list[Item], int]:
+    """Items of a binary file, and how many records of it gave values."""
+    items = list(parser.parse(place, raw))
+    return items, _records(items)
+
+
+def _records(items: list[Item]) -> int:
+    lines: set[int] = set()
+    for item in items:
+        if isinstance(item, Points):
+            lines.update(item.lines.tolist())
+        elif isinstance(item, (Measurement, Request)) and item.line is not None:
+            lines.add(item.line)
+    return len(lines)
 
 
 def scan_together(engine: Engine, stretches: list[Stretch]) -> list[Scan]:

@@ -63,14 +63,16 @@ class Normaliser:
     Args:
         encoding: what an earlier normaliser found, to go on behind its last stretch; None at the beginning.
         line: number of the next physical line.
+        longest: bytes of a line beyond which it is given out in pieces.
     """
 
-    def __init__(self, *, encoding: str | None = None, line: int = 1) -> None:
+    def __init__(self, *, encoding: str | None = None, line: int = 1, longest: int = MAX_LINE) -> None:
         #: ``ascii`` as long as nothing else was seen, ``utf-8``, ``utf-8-sig``, ``utf-16-le``, ``utf-16-be``,
         #: ``gb18030`` (some lines are), ``utf-8+escapes`` (some bytes were undecodable); None: not known yet.
         self.encoding = encoding
         self.next_line = line
-        #: Physical lines longer than `MAX_LINE` without any carriage return, cut into pieces.
+        self._longest = longest
+        #: Physical lines longer than ``longest`` without any carriage return, cut into pieces.
         self.truncated_lines = 0
         self._parts: list[bytes | memoryview] = []
         self._held = 0
@@ -94,7 +96,7 @@ class Normaliser:
         """
         self._parts.append(raw)
         self._held += len(raw)
-        if not final and self._held < MAX_LINE:
+        if not final and self._held < self._longest:
             end = raw.rfind(b"\n") + 1
             if not end:
                 return None
@@ -135,10 +137,10 @@ class Normaliser:
         """What can be given out, ``[start, stop)``: complete lines (True), a piece of a long one (False)."""
         start, size = 0, len(buffer)
         while start < size:
-            window = min(start + MAX_LINE, size)
+            window = min(start + self._longest, size)
             stop = self._behind_last(b"\n", buffer, start, window)
             ended = bool(stop)
-            if not ended and window - start == MAX_LINE:
+            if not ended and window - start == self._longest:
                 stop = self._behind_last(b"\r", buffer, start, window)
                 stop = stop or self._character(buffer, start, window)
             elif not ended and final:

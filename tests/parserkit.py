@@ -13,6 +13,7 @@ from typing import Any
 from llmstats.canonical import canonical
 from llmstats.parsing import (
     HEAD_BYTES,
+    BinaryParser,
     DocumentParser,
     Head,
     JsonLinesParser,
@@ -23,7 +24,7 @@ from llmstats.parsing import (
 )
 from llmstats.records import NO_TIME, Event, Issue, Item, Measurement, Points, Request, Run
 from llmstats.shapes import Engine
-from llmstats.stretches import document_items, json_lines
+from llmstats.stretches import binary_items, document_items, json_lines
 from llmstats.text import Normaliser, Stretch
 
 #: 2026-01-15: the day on which every file of a test was last written.
@@ -124,7 +125,7 @@ def place(path: str) -> Place:
 def head(path: str, raw: bytes) -> Head:
     """What detection sees of a file."""
     stretch = Normaliser().feed(raw[:HEAD_BYTES], final=True)
-    return Head(place(path), stretch.data.decode("utf-8", "backslashreplace") if stretch else "")
+    return Head(place(path), stretch.data.decode("utf-8", "backslashreplace") if stretch else "", raw[:HEAD_BYTES])
 
 
 def complete_text(raw: bytes) -> bytes:
@@ -142,6 +143,9 @@ def read(parser: Parser, path: str, raw: bytes, *, cuts: Sequence[int] = (), fin
         final: the file has ended; else an unfinished last line is held back.
     """
     outcome = Outcome(parser)
+    if isinstance(parser, BinaryParser):
+        outcome.items, outcome.matched = binary_items(parser, place(path), raw)
+        return outcome
     if isinstance(parser, DocumentParser):
         stretch = Normaliser().feed(raw, final=True)
         outcome.items, outcome.matched = document_items(parser, place(path), raw, stretch)
@@ -179,7 +183,7 @@ def _fold(outcome: Outcome, state: dict[str, Any], path: str, stretch: Stretch) 
 
 
 def read_sample(parser: Parser, sample: Sample, **how: Any) -> Outcome:
-    return read(parser, sample.path, sample.text.encode(), **how)
+    return read(parser, sample.path, sample.raw, **how)
 
 
 def same(value: float | None, expected: float | None) -> bool:

@@ -13,10 +13,11 @@ from dataclasses import asdict
 
 import pytest
 
-from llmstats import formats
+from llmstats import catalog, formats
+from llmstats.canonical import canonical
 from llmstats.errors import ParseError
-from llmstats.parsing import DocumentParser, JsonLinesParser, LineParser, Parser, Sample
-from llmstats.records import Measurement
+from llmstats.parsing import BinaryParser, JsonLinesParser, LineParser, Parser, Sample, WholeParser
+from llmstats.records import Measurement, Points
 
 from . import parserkit
 
@@ -26,11 +27,15 @@ each_parser = pytest.mark.parametrize("parser", PARSERS, ids=[p.name for p in PA
 each_sample = pytest.mark.parametrize(
     ("parser", "sample"), SAMPLES, ids=[f"{p.name}-{list(p.samples).index(s)}" for p, s in SAMPLES]
 )
+TEXTS = [(parser, sample) for parser, sample in SAMPLES if not isinstance(parser, BinaryParser)]
+each_text = pytest.mark.parametrize(
+    ("parser", "sample"), TEXTS, ids=[f"{p.name}-{list(p.samples).index(s)}" for p, s in TEXTS]
+)
 
 
 def is_data_file(sample: Sample) -> bool:
     """A file that a program wrote for programs: no shell banner, no progress bar comes in between."""
-    return sample.path.endswith((".json", ".jsonl", ".csv"))
+    return sample.path.endswith((".json", ".jsonl", ".csv", ".md"))
 
 
 # --------------------------------------------------------------------------- the parser itself
@@ -42,7 +47,7 @@ def test_says_what_it_is(parser: Parser) -> None:
     assert parser.name.islower()
     assert parser.title
     assert parser.writes
-    assert isinstance(parser, (LineParser, JsonLinesParser, DocumentParser))
+    assert isinstance(parser, (LineParser, JsonLinesParser, WholeParser))
 
 
 @each_parser
@@ -65,7 +70,7 @@ def test_survives_foreign_files(parser: Parser) -> None:
             try:
                 parserkit.read_sample(parser, sample)
             except ParseError:
-                assert isinstance(parser, DocumentParser)
+                assert isinstance(parser, WholeParser)
 
 
 # --------------------------------------------------------------------------- samples as they are
@@ -73,7 +78,7 @@ def test_survives_foreign_files(parser: Parser) -> None:
 
 @each_sample
 def test_detected_by_its_parser_alone(parser: Parser, sample: Sample) -> None:
-    head = parserkit.head(sample.path, sample.text.encode())
+    head = parserkit.head(sample.path, sample.raw)
     verdict = formats.detect(head)
     assert verdict.ambiguous == ()
     assert verdict.parser is parser
@@ -99,6 +104,27 @@ def test_values(parser: Parser, sample: Sample) -> None:
             expected,
             measured[name],
         )
+
+
+@each_parser
+def test_every_metric_is_expected_of_some_sample(parser: Parser) -> None:
+    """A factor of 8, 100, 1000 or 1.0737 in any metric of any format fails `test_values`."""
+    given, expected = set(), set()
+    for sample in parser.samples:
+        outcome = parserkit.read_sample(parser, sample)
+        given |= {p.metric for p in outcome.points} | {m.metric for m in outcome.of(Measurement)}
+        expected |= {metric for _, metric, _ in sample.points} | {name[-2] for name in sample.measurements}
+    assert given <= expected, sorted(given - expected)
+
+
+@each_sample
+def test_every_metric_is_catalogued(parser: Parser, sample: Sample) -> None:
+    outcome = parserkit.read_sample(parser, sample)
+    given = {p.metric for p in outcome.points} | {m.metric for m in outcome.of(Measurement)}
+    assert given - catalog.metrics().keys() == set(sample.unknown)
+    series = [s for item in outcome.of(Points) for s in canonical(parser, item).series]
+    definitions = {s.definition for s in series} | {m.definition for m in outcome.of(Measurement)}
+    assert definitions - {None} <= catalog.definitions().keys()
 
 
 @each_sample
@@ -134,7 +160,7 @@ def test_idempotent(parser: Parser, sample: Sample) -> None:
 
 def places_to_cut(parser: Parser, sample: Sample) -> list[int]:
     """Every byte of the last two records, every line end elsewhere."""
-    raw = sample.text.encode()
+    raw = sample.raw
     starts = [0, *(i + 1 for i, byte in enumerate(raw) if byte == ord("\n"))]
     records = sorted(parserkit.read_sample(parser, sample).lines)
     first = starts[records[-2:][0] - 1] if records else len(raw)
@@ -145,39 +171,39 @@ def places_to_cut(parser: Parser, sample: Sample) -> list[int]:
 @each_sample
 def test_truncated(parser: Parser, sample: Sample) -> None:
     """What is left of a file that was cut gives no value that the whole one does not give."""
-    raw = sample.text.encode()
+    raw = sample.raw
     whole = parserkit.read_sample(parser, sample)
     known = {(p.run, p.rank, p.phase, p.raw_name, p.line): p for p in whole.points}
     rows = {repr(m.raw_value) + m.metric + m.statistic for m in whole.of(Measurement)}
     seen = None
     for cut in places_to_cut(parser, sample):
-        text = raw[:cut] if isinstance(parser, DocumentParser) else parserkit.complete_text(raw[:cut])
+        text = raw[:cut] if isinstance(parser, WholeParser) else parserkit.complete_text(raw[:cut])
         if text == seen:
             continue  # a half line is held back: nothing new for the parser
         seen = text
         try:
             part = parserkit.read(parser, sample.path, raw[:cut], final=False)
         except ParseError:
-            assert isinstance(parser, DocumentParser)
+            assert isinstance(parser, WholeParser)
             continue
         for p in part.points:
             full = known.get((p.run, p.rank, p.phase, p.raw_name, p.line))
             if full is None:  # a document that proves less keeps the counter that it could not interpret
                 assert p.step is None, (cut, p)
-                assert isinstance(parser, DocumentParser)
+                assert isinstance(parser, WholeParser)
                 continue
             assert parserkit.same(p.value, full.value), (cut, p, full)
             assert p.step in (full.step, None), (cut, p, full)
-        if not isinstance(parser, DocumentParser):
+        if not isinstance(parser, WholeParser):
             assert {repr(m.raw_value) + m.metric + m.statistic for m in part.of(Measurement)} <= rows, cut
 
 
 @each_sample
 def test_read_in_stretches(parser: Parser, sample: Sample) -> None:
     """Two readings of a growing file, cut at any line, and a reading line by line."""
-    if isinstance(parser, DocumentParser):
+    if isinstance(parser, WholeParser):
         return
-    raw = sample.text.encode()
+    raw = sample.raw
     whole = parserkit.read_sample(parser, sample).flat()
     ends = [i + 1 for i, byte in enumerate(raw) if byte == ord("\n")]
     for cuts in [[end] for end in ends] + [ends]:
@@ -228,40 +254,40 @@ def mutated(raw: bytes, rng: random.Random) -> bytes:
 
 @each_sample
 def test_mutations_end_in_an_outcome(parser: Parser, sample: Sample) -> None:
-    rng = random.Random(sample.text)
+    rng = random.Random(sample.raw)
     for _ in range(40):
-        raw = mutated(sample.text.encode(), rng)
+        raw = mutated(sample.raw, rng)
         try:
             parserkit.read(parser, sample.path, raw).flat()
         except ParseError:
-            assert isinstance(parser, DocumentParser)
+            assert isinstance(parser, WholeParser)
 
 
-@each_sample
+@each_text
 @pytest.mark.parametrize("damage", [crlf, bom, colours, nuls], ids=lambda f: f.__name__)
 def test_damage_changes_nothing(parser: Parser, sample: Sample, damage: Callable[[bytes], bytes]) -> None:
-    raw = damage(sample.text.encode())
+    raw = damage(sample.raw)
     assert formats.detect(parserkit.head(sample.path, raw)).parser is parser
     assert parserkit.read(parser, sample.path, raw).flat() == parserkit.read_sample(parser, sample).flat()
 
 
-@each_sample
+@each_text
 def test_gbk_remark(parser: Parser, sample: Sample) -> None:
     """A remark in GBK at the end does not change what the other lines say."""
-    if is_data_file(sample) and isinstance(parser, DocumentParser):
+    if is_data_file(sample) and isinstance(parser, WholeParser):
         return
-    raw = sample.text.encode() + "# 备注：第一次训练，学习率偏大\n".encode("gbk")
+    raw = sample.raw + "# 备注：第一次训练，学习率偏大\n".encode("gbk")
     assert formats.detect(parserkit.head(sample.path, raw)).parser is parser
     assert parserkit.read(parser, sample.path, raw).flat() == parserkit.read_sample(parser, sample).flat()
 
 
-@each_sample
+@each_text
 def test_progress_bars(parser: Parser, sample: Sample) -> None:
     """Bars drawn with carriage returns in front of records; the line numbers stay physical."""
     if is_data_file(sample):
         return
     whole = parserkit.read_sample(parser, sample)
-    lines = sample.text.split("\n")
+    lines = sample.raw.decode().split("\n")
     for number in whole.lines:
         bars = "".join(f"\r {n}%|{'█' * (n // 10)}  | {n}/100 [00:0{n // 10}<00:09,  9.1it/s]" for n in (10, 50))
         lines[number - 1] = f"{bars}\r{lines[number - 1]}"
