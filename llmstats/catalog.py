@@ -69,4 +69,5 @@ def devices() -> list[dict[str, str | None]]:
 
 def fingerprint() -> str:
     """Changes whenever a catalogue changes."""
-    return hashlib.sha256((text_of(METRICS) + "\0" + text_of(DEVICES)).encode()).hexdigest()[:16]
+    texts = "\0".join(map(text_of, (METRICS, DEFINITIONS, DEVICES)))
+    return hashlib.sha256(texts.encode()).hexdigest()[:16]

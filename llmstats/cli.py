@@ -133,16 +133,36 @@ def main() -> None:
 @click.option(
     "--strict", is_flag=True, help="Exit with 1 if a file failed or a line that looks like data did not parse."
 )
+@click.option("--documents", is_flag=True, help="Read logs that Markdown and reStructuredText quote, too.")
+@click.option(
+    "--as", "fallback", metavar="FORMAT", help="Read files that no format recognises as this one, e.g. generic_steps."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes. Default: all cores.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def ingest(paths: Sequence[str], db: str, labels: Sequence[str], strict: bool, jobs: int | None, form: str) -> None:
+def ingest(
+    paths: Sequence[str],
+    db: str,
+    labels: Sequence[str],
+    strict: bool,
+    documents: bool,
+    fallback: str | None,
+    jobs: int | None,
+    form: str,
+) -> None:
     """Read logs and results into the store.
 
     PATH is a file, a directory, an archive (.zip .tar .tar.gz …), a compressed file, a glob, or - for standard input.
     Unchanged files are skipped; of a file that grew only the new lines are read.
     """
     with _bar() as on_progress:
-        report = _open(db).ingest(*paths, labels=_pairs(labels, "--label"), workers=jobs, on_progress=on_progress)
+        report = _open(db).ingest(
+            *paths,
+            labels=_pairs(labels, "--label"),
+            workers=jobs,
+            documents=documents,
+            fallback=fallback,
+            on_progress=on_progress,
+        )
     if form == "json":
         click.echo(_report_json(report))
     else:
@@ -212,6 +232,7 @@ def _report_json(report: Report) -> str:
             "bytes_read": report.bytes_read,
             "seconds": round(report.seconds, 3),
             "interrupted": report.interrupted,
+            "new_keys": [{"format": f, "name": n, "values": v} for (f, n), v in sorted(report.new_keys.items())],
             "problems": [{"path": p, "status": s, "reason": r} for p, s, r in report.problems],
         },
         indent=2,
@@ -240,8 +261,18 @@ def _say(report: Report) -> None:
         click.echo(
             f"{report.lines_suspect:,} lines looked like data and did not parse; see: llmstats sources", err=True
         )
+    _say_new_keys(report)
     if not report.files:
         click.echo("no files found there", err=True)
+
+
+def _say_new_keys(report: Report) -> None:
+    """Keys that no catalogue knows: stored under their own names, said once."""
+    keys = report.new_keys.most_common()
+    for (format_, name), values in keys[:8]:
+        click.echo(_plain(f"new: {name}, {values:,} values ({format_}; kept under its own name)"), err=True)
+    if len(keys) > 8:
+        click.echo(f"new: {len(keys) - 8:,} more names outside the catalogue; see: llmstats query new_keys", err=True)
 
 
 # --------------------------------------------------------------------------- questions
@@ -327,14 +358,18 @@ def formats(form: str | None, output: str | None) -> None:
 
 
 @main.command()
+@click.option("--definitions", is_flag=True, help="The meanings between which one metric may vary, instead.")
 @_output_options
-def metrics(form: str | None, output: str | None) -> None:
+def metrics(definitions: bool, form: str | None, output: str | None) -> None:
     """List the canonical metrics with unit, direction and meaning (English and Chinese)."""
-    from llmstats.catalog import metrics as catalogue
+    from llmstats import catalog
     from llmstats.query import Answer
 
-    rows = [(m.name, m.unit, m.direction, m.description_en, m.description_zh) for m in catalogue().values()]
-    _emit(Answer(["metric", "unit", "better", "meaning", "含义"], rows), form, output)
+    if definitions:
+        answer = Answer(["definition", "meaning", "含义"], [tuple(d) for d in catalog.definitions().values()])
+    else:
+        answer = Answer(["metric", "unit", "better", "meaning", "含义"], [tuple(m) for m in catalog.metrics().values()])
+    _emit(answer, form, output)
 
 
 @main.command()

@@ -30,12 +30,15 @@ class Database:
         *inputs: str | os.PathLike[str],
         labels: Mapping[str, str] | None = None,
         workers: int | None = None,
+        documents: bool = False,
+        fallback: str | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Report:
         """Read files, directories, archives and globs into the store; see `llmstats.ingest.Ingest.run`."""
         from llmstats.ingest import Ingest
 
-        return Ingest(self._store, on_progress).run([os.fspath(i) for i in inputs], labels, workers)
+        paths = [os.fspath(i) for i in inputs]
+        return Ingest(self._store, on_progress).run(paths, labels, workers, documents=documents, fallback=fallback)
 
     def query(self, name_or_sql: str, **parameters: Any) -> Answer:
         """A named query (``convergence``) with its parameters, or one read-only SQL statement.

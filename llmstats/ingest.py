@@ -22,7 +22,7 @@ from llmstats.store_types import MOVE, REPLACE, Delta, Known
 from llmstats.workers import Pool
 
 if TYPE_CHECKING:
-    from llmstats.jobs import Job, Part
+    from llmstats.jobs import Job, Part, Wishes
 
 #: A commit is due when this much raw text is waiting, or when this many seconds passed.
 COMMIT_BYTES, COMMIT_SECONDS = 96 << 20, 2.0
@@ -48,6 +48,8 @@ class Report:
     statuses: Counter[str] = field(default_factory=Counter)  #: status -> files that were looked at now
     formats: Counter[str] = field(default_factory=Counter)
     problems: list[tuple[str, str, str]] = field(default_factory=list)  #: (path, status, reason), not ``parsed``
+    #: Keys outside the catalogue that the store did not hold before: (format, raw name) -> values
+    new_keys: Counter[tuple[str, str]] = field(default_factory=Counter)
     lines_matched: int = 0
     lines_suspect: int = 0
     runs: dict[str, None] = field(default_factory=dict)
@@ -77,22 +79,41 @@ class Ingest:
         self._pending_bytes = 0
         self._since = time.monotonic()
         self._missing = False  #: there is no store yet
+        self._old_keys: set[tuple[str, str]] = set()
 
-    def run(self, inputs: Sequence[str], labels: Mapping[str, str] | None = None, workers: int | None = None) -> Report:
+    def run(
+        self,
+        inputs: Sequence[str],
+        labels: Mapping[str, str] | None = None,
+        workers: int | None = None,
+        *,
+        documents: bool = False,
+        fallback: str | None = None,
+    ) -> Report:
         """Read all inputs into the store.
+
+        Args:
+            inputs: files, directories, archives, globs, ``-``.
+            labels: what the logs do not say, for all of them.
+            workers: processes that read.
+            documents: read logs that Markdown and reStructuredText quote, too.
+            fallback: format of the files that no format recognises (``generic_steps``).
 
         Raises:
             NotFound: an input does not exist.
             StoreBusy: another process holds the database for longer than the store's patience.
         """
         from llmstats import formats
+        from llmstats.jobs import Wishes, is_current
         from llmstats.sources import discover
 
         began = time.monotonic()
+        wishes = Wishes(documents, formats.parser(fallback).name if fallback else None)
         self.report = Report(self._store.path)
         formats.parsers()  # before the workers fork: a broken format is one error, not one per file
         known = self._known()
-        todo = plan(discover(list(inputs), skip=self._own_files()), known, labels or {}, _current)
+        found = discover(list(inputs), skip=self._own_files())
+        todo = plan(found, known, labels or {}, lambda k, table: is_current(k, table, wishes), wishes)
         self.report.unchanged = todo.unchanged
         self.report.files = todo.unchanged + len(todo.jobs) + len(todo.relabelled)
         self._pending = {d.path: d for d in todo.relabelled}
@@ -101,7 +122,7 @@ class Ingest:
         self._contents = Contents({path: k for path, k in known.items() if path not in read_again})
         try:
             if todo.stdin:
-                self._read_stdin(known, dict(labels or {}))
+                self._read_stdin(known, dict(labels or {}), wishes)
             if todo.jobs:
                 self._read(todo.jobs, workers or os.cpu_count() or 1)
         except KeyboardInterrupt:
@@ -117,6 +138,7 @@ class Ingest:
         if self._missing:
             return {}
         self._store.create_or_migrate()
+        self._old_keys = self._store.uncatalogued()
         return self._store.known()
 
     def _create(self) -> None:
@@ -128,14 +150,14 @@ class Ingest:
         path = os.path.abspath(self._store.path)
         return [path, path + ".wal"]
 
-    def _read_stdin(self, known: Mapping[str, Known], labels: dict[str, str]) -> None:
+    def _read_stdin(self, known: Mapping[str, Known], labels: dict[str, str], wishes: Wishes) -> None:
         """In this process: a worker has no standard input."""
         from llmstats.reading import Worker
 
         self._create()
         self.report.files += 1
         self._progress.files_total += 1
-        for part in Worker().read_stdin(known.get, labels):
+        for part in Worker().read_stdin(known.get, labels, wishes):
             self._take(part)
             if self._due():
                 self._commit()
@@ -215,6 +237,10 @@ class Ingest:
         self._pending_bytes += part.raw_bytes
         progress.bytes += part.raw_bytes
         report.bytes_read += part.raw_bytes
+        if status is None:
+            for name, values in part.uncatalogued.items():
+                if (key := (part.columns["format"], name)) not in self._old_keys:
+                    report.new_keys[key] += values
         if part.complete:
             progress.files += 1
             columns = part.columns
@@ -250,12 +276,6 @@ class Ingest:
         for conflict in done.conflicts:
             self.report.problems.append((conflict.path, "conflict", conflict.reason))
         self._since = time.monotonic()
-
-
-def _current(known: Known) -> bool:
-    from llmstats.jobs import is_current
-
-    return known.status == "duplicate" or is_current(known)
 
 
 def _as_duplicate(part: Part, home: str) -> dict[str, Any]:

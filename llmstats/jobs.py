@@ -7,12 +7,28 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from llmstats import formats
+from llmstats import formats, mapping
+from llmstats.excerpts import is_prose
+from llmstats.mapping import FileMap, Mapped
+from llmstats.parsing import Parser
 from llmstats.sources import Found
 from llmstats.store_types import REPLACE, TOUCH, Known
 
 #: Mode of a part that only asks whether a file with this content is wanted; answered by `send(True or False)`.
 ASK = "ask"
+#: In the state of a document whose excerpts were read.
+EXCERPTS = "#excerpts"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What an ingest is asked for beyond the usual."""
+
+    documents: bool = False  #: read logs that prose quotes
+    fallback: str | None = None  #: format of files that nothing recognises
+
+
+_NO_WISHES = Wishes()
 
 
 @dataclass(slots=True)
@@ -23,7 +39,9 @@ class Job:
     known: Known | None = None
     labels: dict[str, str] = field(default_factory=dict)
     maybe_copy: bool = False  #: another file has the same size: hash it before parsing
-    members: dict[str, Known] = field(default_factory=dict)  #: of an archive: what is known of its members
+    members: dict[str, Known] = field(default_factory=dict)  #: of an archive or a document: what is known of them
+    table: FileMap | None = None  #: the user's own table for this file
+    wishes: Wishes = _NO_WISHES
 
 
 @dataclass(slots=True)
@@ -38,6 +56,7 @@ class Part:
     complete: bool = True  #: the source has been read to its present end
     raw_bytes: int = 0  #: read since the last part, for the progress bar
     identity: tuple[str, ...] = ()  #: names of the runs that it speaks of
+    uncatalogued: dict[str, int] = field(default_factory=dict)  #: raw names outside the catalogue -> values
 
 
 # --------------------------------------------------------------------------- versions
@@ -50,11 +69,28 @@ def registry_version() -> str:
     return f"registry-{zlib.crc32(text.encode()):08x}"
 
 
-def is_current(known: Known) -> bool:
+def is_current(known: Known, table: FileMap | None = None, wishes: Wishes = _NO_WISHES) -> bool:
     """Whether the parser that read a source is still the one that would read it now."""
+    if known.status == "duplicate":
+        return True
+    if wishes.documents and is_prose(known.path) and EXCERPTS not in (known.state or {}):
+        return False
+    if table is not None:
+        parser = parser_by(table)
+        return (known.format, known.parser_version) == (parser.name, str(parser.version))
     if known.format is None:
-        return known.parser_version == registry_version()
+        untried = wishes.fallback is not None and known.status == "unrecognised" and not is_prose(known.path)
+        return known.parser_version == registry_version() and not untried
     return any(p.name == known.format and str(p.version) == known.parser_version for p in formats.parsers())
+
+
+def parser_by(table: FileMap) -> Parser:
+    """The parser that a user's table asks for.
+
+    Raises:
+        NotFound: the table names a format that does not exist.
+    """
+    return Mapped(table) if table.format in mapping.FORMATS else formats.parser(table.format)
 
 
 # --------------------------------------------------------------------------- outcomes without rows
@@ -87,9 +123,15 @@ def outcome(job: Job, status: str, reason: str = "", **columns: Any) -> Part:
         "error": reason or None,
         "bytes_read": 0,
         "parser_version": registry_version(),
+        "state": excerpts_mark(job) or None,
         **columns,
     }
     return Part(job.found.path, REPLACE, expected_by(job), all_columns, raw_bytes=job.found.size)
+
+
+def excerpts_mark(job: Job) -> dict[str, bool]:
+    """What the state of a document says once its excerpts were read."""
+    return {EXCERPTS: True} if job.wishes.documents and is_prose(job.found.path) else {}
 
 
 def touch(job: Job) -> Part:

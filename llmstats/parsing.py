@@ -134,6 +134,8 @@ class Parser:
     writes: ClassVar[str] = ""  #: the program that writes the format
     #: Whether the format lives in prose (``.md``, ``.rst``, …); a log that prose quotes is no log.
     documents: ClassVar[bool] = False
+    #: Whether a file is only read as this format when a user asks for it: nothing in the file says what it is.
+    on_request: ClassVar[bool] = False
     names: ClassVar[Mapping[str, Name]] = {}
     samples: ClassVar[Sequence[Sample]] = ()
 

@@ -7,13 +7,14 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmstats.errors import InputError
+from llmstats.mapping import FileMap, read_maps
 from llmstats.store_types import TOUCH, Delta, Known
 
 if TYPE_CHECKING:
-    from llmstats.jobs import Job
+    from llmstats.jobs import Job, Wishes
     from llmstats.sources import Found
 
 #: Small files that one worker reads together.
@@ -24,28 +25,42 @@ SIDECAR = "llmstats.toml"
 # --------------------------------------------------------------------------- labels
 
 
+class Sidecar(NamedTuple):
+    """What the ``llmstats.toml`` files above a directory say; of tables the nearest comes first."""
+
+    labels: dict[str, str]
+    maps: list[FileMap]
+
+
 class Sidecars:
-    """Labels of files: ``llmstats.toml`` of all directories above, the nearest on top, then the caller's own."""
+    """``llmstats.toml`` of all directories above a file, the nearest on top, then the caller's own labels."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given = dict(given)
-        self._of_directory: dict[str, dict[str, str]] = {}
+        self._of_directory: dict[str, Sidecar] = {}
 
     def labels(self, path: str) -> dict[str, str]:
         """Labels of one file, or of a member of an archive."""
-        directory = path.split("!/", 1)[0].rpartition("/")[0]
-        return self._below(directory) | self._given if path.startswith("/") else dict(self._given)
+        return self._around(path).labels | self._given if path.startswith("/") else dict(self._given)
 
-    def _below(self, directory: str) -> dict[str, str]:
+    def table(self, path: str) -> FileMap | None:
+        """The user's own table for a file: the first that takes it."""
+        return next((m for m in self._around(path).maps if m.takes(path)), None)
+
+    def _around(self, path: str) -> Sidecar:
+        return self._below(path.split("!/", 1)[0].rpartition("/")[0])
+
+    def _below(self, directory: str) -> Sidecar:
         if directory not in self._of_directory:
-            above = self._below(directory.rpartition("/")[0]) if directory else {}
-            self._of_directory[directory] = above | _read_sidecar(f"{directory}/{SIDECAR}")
+            above = self._below(directory.rpartition("/")[0]) if directory else Sidecar({}, [])
+            own = _read_sidecar(f"{directory}/{SIDECAR}")
+            self._of_directory[directory] = Sidecar(above.labels | own.labels, own.maps + above.maps)
         return self._of_directory[directory]
 
 
-def _read_sidecar(path: str) -> dict[str, str]:
+def _read_sidecar(path: str) -> Sidecar:
     if not os.path.isfile(path):
-        return {}
+        return Sidecar({}, [])
     try:
         with open(path, "rb") as file:
             content = tomllib.load(file)
@@ -54,7 +69,7 @@ def _read_sidecar(path: str) -> dict[str, str]:
     labels = content.get("labels", {})
     if not isinstance(labels, dict):
         raise InputError(f"{path}: [labels] must be a table of KEY = VALUE")
-    return {str(k): str(v) for k, v in labels.items()}
+    return Sidecar({str(k): str(v) for k, v in labels.items()}, read_maps(content, path))
 
 
 # --------------------------------------------------------------------------- planning
@@ -84,9 +99,21 @@ class Plan:
 
 
 def plan(
-    found: Iterator[Found], known: Mapping[str, Known], labels: Mapping[str, str], current: Callable[[Known], bool]
+    found: Iterator[Found],
+    known: Mapping[str, Known],
+    labels: Mapping[str, str],
+    current: Callable[[Known, FileMap | None], bool],
+    wishes: Wishes,
 ) -> Plan:
-    """Which sources to read.  A file whose size, time and inode are as known, is not opened."""
+    """Which sources to read.  A file whose size, time and inode are as known, is not opened.
+
+    Args:
+        found: what discovery found.
+        known: what the store knows, by path.
+        labels: the caller's own.
+        current: whether a source would be read by the same parser again.
+        wishes: what the caller asks for beyond the usual.
+    """
     from llmstats.jobs import Job
 
     out = Plan()
@@ -104,17 +131,19 @@ def plan(
             continue
         own = sidecars.labels(source.path)
         if source.archive and (inside := members.get(source.path)):
-            if all(_same_file(source, m) and current(m) for m in inside.values()):
+            if all(_same_file(source, m) and current(m, None) for m in inside.values()):
                 out.settle(inside.values(), own)
             else:
-                out.jobs.append(Job(source, None, own, members=inside))
+                out.jobs.append(Job(source, None, own, members=inside, wishes=wishes))
             continue
-        before = known.get(source.path)
-        if before is not None and source.size == before.size and _same_file(source, before) and current(before):
+        before, table = known.get(source.path), sidecars.table(source.path)
+        inside = members.get(source.path, {})  # excerpts of a document
+        same = before is not None and source.size == before.size and _same_file(source, before)
+        if before is not None and same and current(before, table):
             out.settle([before], own)
             continue
         sizes[source.size] += 1
-        out.jobs.append(Job(source, before, own))
+        out.jobs.append(Job(source, before, own, members=inside, table=table, wishes=wishes))
     for job in out.jobs:
         job.maybe_copy = sizes[job.found.size] > 1
     return out

@@ -7,13 +7,30 @@ goes back as `Part` objects.  Engines live as long as the worker, so a shape lea
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from typing import Any
 
 from llmstats import formats, sources
 from llmstats.canonical import canonical
+from llmstats.catalog import metrics
 from llmstats.errors import LlmstatsError
+from llmstats.excerpts import is_prose
+from llmstats.glance import glance
 from llmstats.identity import BlockHasher, same_beginning
-from llmstats.jobs import ASK, NOTHING, Job, Part, expected_by, is_current, outcome, stat_columns, touch
+from llmstats.jobs import (
+    ASK,
+    NOTHING,
+    Job,
+    Part,
+    Wishes,
+    excerpts_mark,
+    expected_by,
+    is_current,
+    outcome,
+    parser_by,
+    stat_columns,
+    touch,
+)
 from llmstats.parsing import (
     HEAD_BYTES,
     BinaryParser,
@@ -27,13 +44,13 @@ from llmstats.parsing import (
     State,
     WholeParser,
 )
-from llmstats.records import Issue, Item, Points, Run
+from llmstats.records import Issue, Item, Measurement, Points, Run
 from llmstats.shapes import CHUNK, Engine, Scan
 from llmstats.sources import Found, Reader, is_stdin
-from llmstats.store_types import APPEND, REPLACE, Known
+from llmstats.store_types import APPEND, REPLACE, CanonicalPoints, Known
 from llmstats.streams import compression_of
 from llmstats.stretches import binary_items, document_items, json_lines, scan_together
-from llmstats.text import MAX_LINE, Normaliser, Stretch
+from llmstats.text import Normaliser, Stretch
 
 #: A plain file up to this size is read in one piece, together with its neighbours.
 SMALL = 1 << 20
@@ -62,13 +79,15 @@ class Reading:
         self.state: State = kept if resume else parser.start(self.place)
         self.text = Normaliser(
             encoding=resume.encoding if resume else None,
-            line=resume.lines_total + 1 if resume else 1,
-            longest=parser.max_bytes if isinstance(parser, WholeParser) else MAX_LINE,
+            line=resume.lines_total + 1 if resume else job.found.first_line,
+            longest=parser.max_bytes if isinstance(parser, WholeParser) else None,
         )
         self.bytes_read = resume.bytes_read if resume else 0
         self.mode = APPEND if resume else REPLACE
         self.raw = 0
         self.items: list[Any] = []
+        self.uncatalogued: dict[str, int] = {}
+        self._catalogue = metrics()
 
     def feed(self, raw: bytes, *, final: bool) -> Stretch | None:
         stretch = self.text.feed(raw, final=final)
@@ -99,7 +118,7 @@ class Reading:
         self.take(items)
         self.counts["matched"] += matched
 
-    def take(self, items: Iterable[Item]) -> None:
+    def take(self, items: Iterable[Item | CanonicalPoints]) -> None:
         for item in items:
             if isinstance(item, Issue) and item.suspect:
                 self.counts["suspect"] += 1
@@ -107,7 +126,18 @@ class Reading:
                     continue
             elif isinstance(item, Run):
                 self.names[item.name] = None
-            self.items.append(canonical(self.parser, item) if isinstance(item, Points) else item)
+            elif isinstance(item, Points):
+                item = canonical(self.parser, item)
+                for series in item.series:
+                    self._count(series.metric, series.raw_name, len(series.values))
+            elif isinstance(item, Measurement):
+                self._count(item.metric, item.raw_name, 1)
+            self.items.append(item)
+
+    def _count(self, metric: str, raw_name: str, values: int) -> None:
+        if metric not in self._catalogue:
+            name = raw_name or metric
+            self.uncatalogued[name] = self.uncatalogued.get(name, 0) + values
 
     def part(self, *, complete: bool) -> Part:
         """What was read since the last part."""
@@ -126,12 +156,13 @@ class Reading:
             "lines_total": self.text.next_line - 1,
             "lines_matched": self.counts["matched"],
             "lines_suspect": self.counts["suspect"],
-            "state": {**self.state, "#counts": self.counts, "#names": list(self.names)},
+            "state": {**self.state, **excerpts_mark(self.job), "#counts": self.counts, "#names": list(self.names)},
         }
         part = Part(
-            self.job.found.path, self.mode, self.expected, columns, self.items, complete, self.raw, tuple(self.names)
-        )
-        self.items, self.mode, self.raw = [], APPEND, 0
+            self.job.found.path, self.mode, self.expected, columns, self.items, complete, self.raw, tuple(self.names),
+            self.uncatalogued,
+        )  # fmt: skip
+        self.items, self.uncatalogued, self.mode, self.raw = [], {}, APPEND, 0
         self.expected = (self.bytes_read, columns["content_hash"])
         return part
 
@@ -162,6 +193,8 @@ class Worker:
                 small.append(job)
             else:
                 yield from self._guarded(job, self._one(job))
+            if job.wishes.documents and is_prose(job.found.path) and job.found.status is None:
+                yield from self._guarded(job, self._excerpts(job))
         yield from self._together(small)
 
     @staticmethod
@@ -252,12 +285,12 @@ class Worker:
                 part.columns.pop("detected_by")
                 yield part
 
-    def read_stdin(self, known: Callable[[str], Known | None], labels: dict[str, str]) -> Parts:
+    def read_stdin(self, known: Callable[[str], Known | None], labels: dict[str, str], wishes: Wishes) -> Parts:
         """Standard input; its path says which content it was, so that two logs piped in are two sources."""
         with sources.open_source(Found("-")) as reader:
             raw = reader.read(CHUNK)
             path = f"-/{content_hash(raw)[:12]}"
-            job = Job(Found(path, size=len(raw)), known(path), labels)
+            job = Job(Found(path, size=len(raw)), known(path), labels, wishes=wishes)
             yield from self._guarded(job, self._stream(job, reader, raw))
 
     def _stream(self, job: Job, reader: Reader, raw: bytes = b"") -> Parts:
@@ -315,6 +348,35 @@ class Worker:
         except (LlmstatsError, OSError) as why:
             yield outcome(job, "failed", str(why))
 
+    # ---- excerpts
+
+    def _excerpts(self, job: Job) -> Parts:
+        """Logs that a document quotes; those that it quoted before and does not any more are emptied."""
+        left = dict(job.members)
+        for excerpt in sources.excerpts_of(job.found):
+            raw = excerpt.text.encode()
+            found = replace(
+                job.found, path=f"{job.found.path}!/{excerpt.name}", container=job.found.path, size=len(raw),
+                first_line=excerpt.first_line,
+            )  # fmt: skip
+            labels = {**job.labels, "excerpt": f"lines {excerpt.first_line}-{excerpt.last_line}"}
+            member = Job(found, job.members.get(found.path), labels, wishes=job.wishes)
+            started = _start(member, raw)
+            if isinstance(started, Reading):
+                left.pop(found.path, None)
+                yield from self._guarded(member, self._excerpt(started, raw))
+        for known in left.values():
+            gone = replace(job.found, path=known.path, container=job.found.path)
+            yield outcome(Job(gone, known, job.labels), "empty", "no log at this place of the document any more")
+
+    def _excerpt(self, started: Reading, raw: bytes) -> Parts:
+        started.hasher.update(raw)
+        if isinstance(started.parser, WholeParser):
+            started.document(raw)
+        else:
+            self._read_stretch(started, raw, final=True)
+        yield started.part(complete=True)
+
 
 def _folded(reading: Reading, scan: Scan) -> Parts:
     reading.fold(scan)
@@ -345,15 +407,34 @@ def _start(job: Job, raw: bytes) -> Reading | Part:
     """Decide what a source is by its first bytes."""
     if not raw:
         return outcome(job, "empty", "no bytes")
-    verdict = detect(Place(job.found.path, job.found.mtime_ns / 1e9), raw[:HEAD_BYTES])
+    verdict = _verdict(job, raw[:HEAD_BYTES])
     refused = sources.classify(raw[:HEAD_BYTES])
     if verdict.parser is None and refused:
         return outcome(job, *refused)
     if verdict.ambiguous:
         return outcome(job, "ambiguous", "could be " + " or ".join(verdict.ambiguous))
     if verdict.parser is None:
-        return outcome(job, "unrecognised", "no format recognises it")
+        return outcome(job, "unrecognised", glance(job.found.path, raw[:HEAD_BYTES]))
     return Reading(job, verdict.parser, verdict.reason, BlockHasher())
+
+
+def _verdict(job: Job, raw: bytes) -> formats.Verdict:
+    """What a user's table says, else what the file says, else what the user asked for."""
+    place = Place(job.found.path, job.found.mtime_ns / 1e9)
+    if job.table is not None:
+        return formats.Verdict(parser_by(job.table), f"files = {job.table.files!r} in {job.table.base}/llmstats.toml")
+    verdict = detect(place, raw)
+    if verdict.parser or verdict.ambiguous or sources.classify(raw) or is_prose(job.found.path):
+        return verdict
+    asked = formats.parser(job.wishes.fallback) if job.wishes.fallback else _asked_before(job)
+    reason = asked.detect(head_of(place, raw)) if asked else None
+    return formats.Verdict(asked, f"asked for; {reason}") if reason else verdict
+
+
+def _asked_before(job: Job) -> Parser | None:
+    """The format that a user asked for when the file was first read."""
+    known = next((p for p in formats.parsers() if job.known and p.name == job.known.format), None)
+    return known if known and known.on_request else None
 
 
 def detect(place: Place, raw: bytes) -> formats.Verdict:
@@ -361,9 +442,13 @@ def detect(place: Place, raw: bytes) -> formats.Verdict:
     binary = formats.detect_binary(Head(place, "", raw))
     if binary.parser or binary.ambiguous or sources.classify(raw):
         return binary
+    return formats.detect(head_of(place, raw))
+
+
+def head_of(place: Place, raw: bytes) -> Head:
+    """What detection sees of a text."""
     stretch = Normaliser().feed(raw, final=True)
-    text = stretch.data.decode("utf-8", "backslashreplace") if stretch else ""
-    return formats.detect(Head(place, text, raw))
+    return Head(place, stretch.data.decode("utf-8", "backslashreplace") if stretch else "", raw)
 
 
 def _rest(reader: Reader, limit: int) -> bytes:

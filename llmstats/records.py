@@ -80,6 +80,8 @@ class Run:
     started_at: int | None = None  #: microseconds, as `Points.times`
     ended_at: int | None = None
     status: str | None = None  #: ``completed``, ``failed``, ``running``; None: the log does not say
+    #: No run of its own: what the file says holds for every run at or below ``root`` that does not say it itself.
+    covers: bool = False
     environment: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
 

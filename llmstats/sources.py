@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from collections import deque
@@ -22,6 +23,7 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from typing import TYPE_CHECKING
 
+from llmstats import excerpts
 from llmstats.content import LFS_POINTER, classify
 from llmstats.errors import InputError, NotFound, ParseError
 from llmstats.identity import BlockHasher, same_beginning
@@ -308,6 +310,8 @@ def open_source(found: Found, offset: int = 0, *, limits: Limits = LIMITS) -> Re
         ParseError: it cannot be opened: gone, no regular file, no permission, no such member.
         ValueError: an offset into something that is no plain file.
     """
+    if quoted := excerpts.document_of(found.path):
+        return _open_excerpt(found.path, *quoted)
     container = found.container or _container_of(found.path)
     if offset and (container or is_stdin(found.path) or compression_of(found.path)):
         raise ValueError(f"{found.path} can be read from its beginning only")
@@ -316,6 +320,24 @@ def open_source(found: Found, offset: int = 0, *, limits: Limits = LIMITS) -> Re
     from llmstats import archives
 
     return archives.open_member(found.path, container, limits=limits)
+
+
+def excerpts_of(found: Found) -> Iterator[excerpts.Excerpt]:
+    """Blocks of a document that may be logs."""
+    from llmstats.text import Normaliser
+
+    with open_source(found) as reader:
+        raw = reader.read(excerpts.MAX_BYTES)
+    stretch = Normaliser().feed(raw, final=True)
+    if stretch is not None:
+        yield from excerpts.find(os.path.basename(found.path), stretch.data.decode("utf-8", "backslashreplace"))
+
+
+def _open_excerpt(path: str, document: str, number: int) -> Reader:
+    for excerpt in excerpts_of(Found(document)):
+        if excerpt.number == number:
+            return Reader(io.BytesIO(excerpt.text.encode()))
+    raise ParseError(f"{path}: the document has no block of this number any more")
 
 
 def _container_of(path: str) -> str | None:
@@ -341,6 +363,8 @@ def read_lines(source: Found | str, first: int, last: int, *, limits: Limits = L
     found = Found(source) if isinstance(source, str) else source
     if is_stdin(found.path):
         raise InputError("standard input is not re-readable")
+    if quoted := excerpts.document_of(found.path):
+        found = Found(quoted[0])  # the lines of an excerpt are those of its document
     try:
         with open_source(found, limits=limits) as reader:
             pieces = _pieces(reader, first, last)

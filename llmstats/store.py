@@ -96,6 +96,11 @@ class Store:
         with self.reading() as con:
             return store_read.read_containers(con)
 
+    def uncatalogued(self) -> set[tuple[str, str]]:
+        """(format, raw name) of all that is stored under a name outside the catalogue."""
+        with self.reading() as con:
+            return store_read.read_uncatalogued(con)
+
     # ---- changes
 
     def commit(self, deltas: Sequence[Delta], containers: Sequence[Container] = ()) -> Outcome:

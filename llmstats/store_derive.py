@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmstats.records import NO_TIME, Run
 from llmstats.store_chain import Link, chain
+from llmstats.store_covers import covering
 from llmstats.store_rows import ask, insert, keys_table, to_json
 from llmstats.store_runs import stored_run
 from llmstats.store_sources import up
@@ -70,7 +71,8 @@ def derive(con: DuckDBPyConnection, touched: set[int]) -> list[str]:
     names, bases = _groups(con)
     con.execute("DELETE FROM run_rows WHERE run_key IN (SELECT key FROM touched)")
     con.execute("DELETE FROM issue_rows WHERE derived AND run_key IN (SELECT key FROM touched)")
-    merged = [_merge(key, said) for key, said in _said(con).items()]
+    covers = covering(con)
+    merged = [_merge(key, said, covers.get(key, [])) for key, said in _said(con).items()]
     steps = _train_steps(con)
     for run in merged:
         run.row |= dict(zip(("first_step", "last_step", "step_gap"), steps.get(run.row["run_key"], ()), strict=False))
@@ -105,8 +107,8 @@ def _said(con: DuckDBPyConnection) -> dict[int, list[_Said]]:
     return said
 
 
-def _merge(run_key: int, said: Sequence[_Said]) -> _Merged:
-    runs = [s.run for s in said]
+def _merge(run_key: int, said: Sequence[_Said], covers: Sequence[Run]) -> _Merged:
+    runs = [*(s.run for s in said), *covers]
     called = min(said, key=lambda s: (-s.weight, s.run.name, s.run.root)).run
     row: dict[str, Any] = {"run_key": run_key, "name": called.name, "root": called.root, "run_id": called.name}
     for values in map(_single, reversed(runs)):

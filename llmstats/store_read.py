@@ -124,3 +124,15 @@ def read_containers(con: DuckDBPyConnection) -> dict[str, Container]:
     """All archives by path."""
     rows = con.execute("SELECT path, size, mtime_ns, inode, device FROM containers").fetchall()
     return {row[0]: Container(*row) for row in rows}
+
+
+def read_uncatalogued(con: DuckDBPyConnection) -> set[tuple[str, str]]:
+    """(format, raw name) of all that is stored under a name outside the catalogue."""
+    rows = con.execute(
+        "SELECT DISTINCT s.format, coalesce(v.raw_name, v.metric) FROM ("
+        "SELECT source_key, metric, raw_name FROM series_rows UNION ALL "
+        "SELECT source_key, metric, nullif(raw_name, '') FROM measurement_rows) v "
+        "JOIN source_rows s ON s.source_key = v.source_key "
+        "WHERE v.metric NOT IN (SELECT m.name FROM metrics m)"
+    )
+    return set(rows.fetchall())

@@ -137,12 +137,12 @@ def _new(source: Source, known: dict[str, Fact], said: dict[str, Run], count: in
         key, run_key = (before.fact_key, before.run_key) if before else (count, None)
         count += before is None
         kind = source.row.get("format")
-        yield Fact(key, source.key, run_key, name, clean(run.root), run.fingerprint, kind, _facts(run), changed=True)
+        yield Fact(key, source.key, run_key, name, clean(run.root), run.fingerprint, kind, facts_of(run), changed=True)
 
 
 def _said(source: Source, known: set[str]) -> dict[str, Run]:
     """The last word on each run; a run that is only mentioned lives in the file's directory."""
-    said = {clean(item.name): item for item in source.items if isinstance(item, Run)}
+    said = {clean(item.name): item for item in source.items if isinstance(item, Run) and not item.covers}
     for name in _mentioned(source.items):
         if name not in said and name not in known:
             said[name] = Run(name, up(source.path))
@@ -155,10 +155,10 @@ def _mentioned(items: Iterable[StoreItem]) -> Iterator[str]:
             yield clean(item.run)
 
 
-def _facts(run: Run) -> str:
+def facts_of(run: Run) -> str:
     """All that was said, as JSON; fields that were not said are left out."""
     said = zip(_RUN_FIELDS, _run_values(run), strict=True)
-    return to_json({name: value for name, value in said if value is not None and value != {}})
+    return to_json({name: value for name, value in said if value is not None and value != {} and value is not False})
 
 
 def _write(con: DuckDBPyConnection, facts: Sequence[Fact]) -> None:

@@ -145,6 +145,9 @@ def _load_catalogues(con: DuckDBPyConnection) -> None:
     con.execute("DELETE FROM metrics")
     columns = [list(column) for column in zip(*catalog.metrics().values(), strict=True)]
     ask(con, "INSERT INTO metrics SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", *columns)
+    con.execute("DELETE FROM definitions")
+    columns = [list(column) for column in zip(*catalog.definitions().values(), strict=True)]
+    ask(con, "INSERT INTO definitions SELECT unnest(?), unnest(?), unnest(?)", *columns)
     con.execute("DELETE FROM devices")
     for device in catalog.devices():
         names, places = ", ".join(device), ", ".join("?" * len(device))

@@ -32,7 +32,8 @@ _COLUMNS = ("source_key", "path", "ingested_at", *SOURCE_COLUMNS)
 #: Columns that decide what the runs of a source look like.
 _RUN_COLUMNS = ("labels", "format")
 #: Tables that hold what was read from a source.
-_OWNED = ("series_rows", "blocks", "measurement_rows", "request_rows", "event_rows", "issue_rows", "run_facts")
+_OWNED = ("series_rows", "blocks", "measurement_rows", "request_rows", "event_rows", "issue_rows", "run_facts",
+          "cover_rows")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -199,7 +200,7 @@ def drop_facts(con: DuckDBPyConnection, fact_keys: Iterable[int]) -> None:
         "(SELECT series_key FROM series_rows WHERE fact_key IN (SELECT key FROM dropped_facts))"
     )
     for table in _OWNED:
-        if table != "issue_rows":
+        if table not in ("issue_rows", "cover_rows"):
             con.execute(f"DELETE FROM {table} WHERE fact_key IN (SELECT key FROM dropped_facts)")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmstats import merge
+from llmstats import merge, store_covers
 from llmstats.store_derive import derive
 from llmstats.store_points import write_items
 from llmstats.store_rows import keys_table
@@ -36,13 +36,16 @@ def commit(con: DuckDBPyConnection, deltas: Sequence[Delta], containers: Sequenc
     taken = list(sources.taken.values())
     changing = [s for s in taken if s.derive]
     before = runs_before(con, [s.key for s in changing if s.known])
+    uncovered = store_covers.covered(con, [s.key for s in changing if s.known])
     drop_rows(con, [s.key for s in changing if s.replaced])
     sources.write()
     write_containers(con, containers)
+    store_covers.write(con, changing)
     runs = resolve(con, changing, before)
     note_moves(con, taken)
     write_items(con, changing, runs, outcome)
-    outcome.run_ids = derive(con, runs.touched)
+    covered = store_covers.covered(con, [s.key for s in changing])
+    outcome.run_ids = derive(con, runs.touched | uncovered | covered)
     merge.merge(con)
     return outcome
 
@@ -57,8 +60,9 @@ def forget(con: DuckDBPyConnection, path_or_run: str) -> Forgotten:
         touched = {row[0] for row in named.fetchall()}
         sources = [source for run_key in touched for source in _forget_facts(con, run_key)]
     sources = with_copies(con, sources)
-    touched |= runs_before(con, [key for key, _ in sources])
-    drop_rows(con, [key for key, _ in sources])
+    keys = [key for key, _ in sources]
+    touched |= runs_before(con, keys) | store_covers.covered(con, keys)
+    drop_rows(con, keys)
     drop_sources(con, sources)
     names = dict(con.execute("SELECT run_key, run_id FROM run_rows").fetchall())
     derive(con, reassign(con, touched))

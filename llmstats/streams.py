@@ -46,6 +46,7 @@ class Found:
     device: int = 0
     container: str | None = None  #: path of the outermost archive, for members
     archive: bool = False  #: holds members: read with `llmstats.sources.members`
+    first_line: int = 1  #: number of its first line, in an excerpt of a document
 
 
 class Reader:

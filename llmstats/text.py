@@ -63,15 +63,15 @@ class Normaliser:
     Args:
         encoding: what an earlier normaliser found, to go on behind its last stretch; None at the beginning.
         line: number of the next physical line.
-        longest: bytes of a line beyond which it is given out in pieces.
+        longest: bytes of a line beyond which it is given out in pieces (`MAX_LINE`).
     """
 
-    def __init__(self, *, encoding: str | None = None, line: int = 1, longest: int = MAX_LINE) -> None:
+    def __init__(self, *, encoding: str | None = None, line: int = 1, longest: int | None = None) -> None:
         #: ``ascii`` as long as nothing else was seen, ``utf-8``, ``utf-8-sig``, ``utf-16-le``, ``utf-16-be``,
         #: ``gb18030`` (some lines are), ``utf-8+escapes`` (some bytes were undecodable); None: not known yet.
         self.encoding = encoding
         self.next_line = line
-        self._longest = longest
+        self._longest = longest or MAX_LINE
         #: Physical lines longer than ``longest`` without any carriage return, cut into pieces.
         self.truncated_lines = 0
         self._parts: list[bytes | memoryview] = []

@@ -80,13 +80,15 @@ def _content(known: Known) -> Finding:
 
 
 def _compare(store: Store, again: list[Known], findings: dict[str, Finding]) -> None:
+    from llmstats.excerpts import document_of
     from llmstats.ingest import Ingest
     from llmstats.sources import is_stdin
 
     with tempfile.TemporaryDirectory(prefix="llmstats-verify-") as folder:
         fresh = Store(os.path.join(folder, "fresh.duckdb"))
         every = {k.path.split("!/")[0] for k in store.known().values() if k.status == "parsed" and not is_stdin(k.path)}
-        Ingest(fresh).run(sorted(p for p in every if os.path.exists(p)))
+        documents = any(document_of(k.path) for k in again)
+        Ingest(fresh).run(sorted(p for p in every if os.path.exists(p)), documents=documents, fallback=_asked(again))
         expected, found = _digests(store), _digests(fresh)
     for known in again:
         if expected.get(known.path) != found.get(known.path):
@@ -94,6 +96,14 @@ def _compare(store: Store, again: list[Known], findings: dict[str, Finding]) -> 
             findings[known.path] = Finding(
                 known.path, "differs", f"the store holds {before} values, reading again gives {now}"
             )
+
+
+def _asked(known: list[Known]) -> str | None:
+    """The format that a user asked for, if sources were read that way."""
+    from llmstats import formats
+
+    asked = {p.name for p in formats.parsers() if p.on_request}
+    return next((k.format for k in known if k.format in asked), None)
 
 
 def _digests(store: Store) -> dict[str, tuple[int, int]]:

@@ -34,6 +34,7 @@ VENDORS = {
     "kunlunxin": "Kunlunxin",
     "metax": "MetaX",
     "mthreads": "Moore Threads",
+    "tsingmicro": "Tsingmicro",
     "zixiao": "Zixiao",
 }
 _ACCURACIES = {"val_average_acc": "validation", "infer_average_acc": "inference"}

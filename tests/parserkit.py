@@ -10,6 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from llmstats import formats
 from llmstats.canonical import canonical
 from llmstats.parsing import (
     HEAD_BYTES,
@@ -126,6 +127,12 @@ def head(path: str, raw: bytes) -> Head:
     """What detection sees of a file."""
     stretch = Normaliser().feed(raw[:HEAD_BYTES], final=True)
     return Head(place(path), stretch.data.decode("utf-8", "backslashreplace") if stretch else "", raw[:HEAD_BYTES])
+
+
+def detect(head: Head) -> formats.Verdict:
+    """What ingest would take a file for: binary formats are asked first."""
+    binary = formats.detect_binary(head)
+    return binary if binary.parser or binary.ambiguous else formats.detect(head)
 
 
 def complete_text(raw: bytes) -> bytes:

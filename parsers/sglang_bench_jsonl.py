@@ -1,0 +1,54 @@
+"""SGLang's ``bench_serving``: one JSON object per run, appended; the file may be called ``.csv``.
+
+Source: ``python/sglang/bench_serving.py``.  ``total_output_tokens`` is the length that was asked for unless the
+server reports one; ``concurrency`` is what was reached, ``max_concurrency`` the limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmstats.parsing import DocumentParser, Head, Place
+from llmstats.records import Item, Run
+
+from ._samples_sglang import JSONL_SAMPLES
+from ._serving_json import results
+from ._serving_names import REQUESTED_OR_USAGE
+
+_LATENCY = re.compile(r'"(?:mean|median)_e2e_latency_ms"')
+
+
+class SGLangBench(DocumentParser):
+    """One run per line."""
+
+    name = "sglang_bench_jsonl"
+    version = 1
+    title = "sglang.bench_serving --output-file (JSON lines, whatever the suffix)"
+    writes = "sglang"
+    samples = JSONL_SAMPLES
+
+    def detect(self, head: Head) -> str | None:
+        text = head.text
+        if not text.lstrip().startswith("{") or '"request_throughput"' not in text or '"model_id"' in text[:4096]:
+            return None
+        if '"backend"' in text and '"completed"' in text and _LATENCY.search(text):
+            return "JSON with backend, completed, request_throughput and …_e2e_latency_ms"
+        return None
+
+    def parse(self, place: Place, text: str) -> Iterator[Item]:
+        for item in results(place, text, REQUESTED_OR_USAGE):
+            if isinstance(item, Run):
+                _server(item)
+            yield item
+
+
+def _server(run: Run) -> None:
+    """What the newest versions keep of the server's own configuration."""
+    info = run.config.get("server_info")
+    if not isinstance(info, dict):
+        return
+    if isinstance(info.get("model_path"), str):
+        run.model = run.model or info["model_path"]
+    if isinstance(info.get("version"), str):
+        run.environment["sglang"] = info["version"]

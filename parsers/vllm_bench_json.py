@@ -1,0 +1,54 @@
+"""``vllm bench serve --save-result`` and the older ``benchmark_serving.py``, of all ages.
+
+One object; a list of them (``summary.json`` of ``vllm bench sweep``); or one after the other (``--append-result``).
+Source: ``vllm/benchmarks/serve.py``.  ``e2el`` is there on request only; ``date`` is when the result was saved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from llmstats.parsing import DocumentParser, Head, Place
+from llmstats.records import Item, Run
+from llmstats.training import microseconds
+
+from ._samples_vllm import JSON_SAMPLES
+from ._serving_json import results
+from ._serving_names import USAGE_OR_RETOKENIZED
+
+_THROUGHPUT = re.compile(r'"(?:total_token_throughput|request_inthroughput)"|"\w+_(?:ttft|e2el)_ms"')
+_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)")
+
+
+class VLLMBench(DocumentParser):
+    """One run per result."""
+
+    name = "vllm_bench_json"
+    version = 1
+    title = "vllm bench serve --save-result (and benchmark_serving.py)"
+    writes = "vllm"
+    samples = JSON_SAMPLES
+
+    def detect(self, head: Head) -> str | None:
+        text = head.text
+        if '"model_id"' not in text or text.lstrip()[:1] not in ("{", "[") or '"benchmark_values"' in text:
+            return None
+        if '"num_prompts"' in text and '"duration"' in text and _THROUGHPUT.search(text):
+            return "keys model_id, num_prompts, duration and total_token_throughput or …_ttft_ms"
+        return None
+
+    def parse(self, place: Place, text: str) -> Iterator[Item]:
+        for item in results(place, text, USAGE_OR_RETOKENIZED):
+            if isinstance(item, Run):
+                item.ended_at = _date(item.config.get("date"))
+            yield item
+
+
+def _date(text: Any) -> int | None:
+    match = _DATE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = match.groups()
+    return microseconds(f"{year}-{month}-{day} {hour}:{minute}:{second}")

@@ -1,0 +1,157 @@
+"""Files taken in by a table in ``llmstats.toml``, and step logs that a user asks for by name."""
+
+from pathlib import Path
+
+import pytest
+
+import llmstats
+from llmstats.errors import InputError, NotFound
+
+JSON = """\
+{"results": [
+ {"model_name": "toy-7b", "clients": 8, "ttft": {"p50": 120.5, "p99": 300}, "tok_s": 1234.5, "ok": true},
+ {"model_name": "toy-7b", "clients": 16, "ttft": {"p50": 220.5}, "tok_s": null}
+]}
+"""
+TABLE = """\
+[[map]]
+files = "bench/*.json"
+format = "json"
+rows = "results"
+kind = "serving"
+[map.facts]
+device = "X1"
+device_count = 8
+[map.columns]
+model_name = "model"
+clients = "concurrency"
+"ttft.p50" = { metric = "ttft", statistic = "p50", unit = "ms", definition = "ttft@my_tool" }
+tok_s = "output_tokens_per_second"
+"""
+STEPS = "step 1 loss=3.5 foo=2\nstep 2 loss=3.25 foo=3\n"
+
+
+@pytest.fixture
+def db(tmp_path):
+    return llmstats.open(str(tmp_path / "s.duckdb"))
+
+
+def write(root: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = root / "d" / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root / "d"
+
+
+def rows(db, sql):
+    return db.query(sql).rows
+
+
+def test_measurements_of_a_json_document(tmp_path, db):
+    report = db.ingest(write(tmp_path, bench__a_dot_json=JSON, llmstats_dot_toml=TABLE))
+    assert report.formats == {"mapped": 1}
+    measured = "SELECT metric, statistic, concurrency, value, unit, definition, raw_value, line FROM measurements"
+    assert rows(db, f"{measured} ORDER BY ALL") == [
+        ("output_tokens_per_second", "value", 8.0, 1234.5, "token/s", None, "1234.5", 2),
+        ("output_tokens_per_second", "value", 16.0, None, "token/s", None, "None", 3),
+        ("ttft", "p50", 8.0, 0.1205, "s", "ttft@my_tool", "120.5", 2),
+        ("ttft", "p50", 16.0, 0.2205, "s", "ttft@my_tool", "220.5", 3),
+    ]
+    facts = "SELECT run_id, kind, model, device, device_count FROM runs"
+    assert rows(db, facts) == [("d/bench/a", "serving", "toy-7b", "X1", 8)]
+    assert rows(db, "SELECT reason FROM issues") == [
+        ("column 'ttft.p99' is not in [map.columns]; 1 numbers left out",)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "text"),
+    [
+        ("t.csv", "csv", "it,when,loss,mem\n1,2025-03-01 08:00:00,2.5,1.5\n2,2025-03-01 08:00:01,2.25,1.5\n"),
+        ("t.log", "jsonl", '{"it": 1, "when": 1740816000, "loss": 2.5, "mem": 1.5}\n\n'
+         '{"it": 2, "when": 1740816001000, "loss": 2.25, "mem": 1.5}\n{"it": 3, "lo'),
+    ],
+)  # fmt: skip
+def test_series_of_tables_and_json_lines(tmp_path, db, name, form, text):
+    table = f"""\
+[[map]]
+files = "**/t.*"
+format = "{form}"
+[map.columns]
+it = "step"
+when = "time"
+loss = "loss"
+mem = {{ metric = "memory_used", unit = "GiB" }}
+"""
+    db.ingest(write(tmp_path, **{f"deep__er__{name.replace('.', '_dot_')}": text, "llmstats_dot_toml": table}))
+    third = 3 if form == "jsonl" else None
+    assert rows(db, "SELECT run_id, metric, step, value, epoch_ms(time)::BIGINT, line FROM points ORDER BY ALL") == [
+        ("d/deep/er/t", "loss", 1, 2.5, 1740816000000, 1 if third else 2),
+        ("d/deep/er/t", "loss", 2, 2.25, 1740816001000, third or 3),
+        ("d/deep/er/t", "memory_used", 1, 1.5 * 2**30, 1740816000000, 1 if third else 2),
+        ("d/deep/er/t", "memory_used", 2, 1.5 * 2**30, 1740816001000, third or 3),
+    ]
+
+
+def test_a_changed_table_reads_its_files_again(tmp_path, db):
+    root = write(tmp_path, bench__a_dot_json=JSON, llmstats_dot_toml=TABLE)
+    db.ingest(root)
+    assert db.ingest(root).unchanged == 1
+    write(tmp_path, llmstats_dot_toml=TABLE.replace('unit = "ms"', 'unit = "us"'))
+    db.ingest(root)
+    assert rows(db, "SELECT value FROM measurements WHERE metric = 'ttft' AND concurrency = 8") == [(pytest.approx(0.0001205),)]
+    write(tmp_path, llmstats_dot_toml="")
+    assert db.ingest(root).statuses == {"unrecognised": 1}
+    assert rows(db, "FROM measurements") == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (('unit = "ms"', 'unit = "GiB"'), "'ttft.p50': ttft is kept in s; 'GiB' is none of "),
+        (('kind = "serving"', 'kind = "speed"'), "map 1: kind is one of training, "),
+        (('rows = "results"', 'row = "results"'), "map 1: unknown key 'row'; there are: "),
+        (('device = "X1"', 'chip = "X1"'), "'chip' is no fact of a run"),
+        (('files = "bench/*.json"', ""), 'map 1: files = "…" is missing'),
+    ],
+)
+def test_a_wrong_table_says_where(tmp_path, db, wrong, message):
+    with pytest.raises(InputError, match=r"llmstats\.toml: ") as error:
+        db.ingest(write(tmp_path, bench__a_dot_json=JSON, llmstats_dot_toml=TABLE.replace(*wrong)))
+    assert message in str(error.value)
+
+
+def test_rows_that_are_not_there_fail_the_file(tmp_path, db):
+    table = TABLE.replace('rows = "results"', 'rows = "result"')
+    report = db.ingest(write(tmp_path, bench__a_dot_json=JSON, llmstats_dot_toml=table))
+    assert report.statuses == {"failed": 1}
+    assert "there is no 'result' in the document" in report.problems[0][2]
+
+
+def test_generic_steps_only_when_asked(tmp_path, db):
+    root = write(tmp_path, o_dot_txt=STEPS, notes_dot_txt="nothing here\n")
+    assert db.ingest(root).statuses == {"unrecognised": 2}
+    report = db.ingest(root, fallback="generic_steps")
+    assert report.statuses == {"parsed": 1, "unrecognised": 1}
+    assert report.new_keys == {("generic_steps", "foo"): 2}
+    assert rows(db, "SELECT metric, step, value FROM points ORDER BY ALL") == [
+        ("foo", 1, 2.0), ("foo", 2, 3.0), ("loss", 1, 3.5), ("loss", 2, 3.25),
+    ]  # fmt: skip
+    with (root / "o.txt").open("a") as file:
+        file.write("step 3 loss=3.0 foo=4\n")
+    report = db.ingest(root)
+    assert (report.statuses, report.unchanged, report.new_keys) == ({"parsed": 1}, 1, {})
+    assert rows(db, "SELECT count(*) FROM points") == [(6,)]
+    assert all(finding.good for finding in db.verify())
+
+
+def test_generic_steps_by_a_table(tmp_path, db):
+    table = '[[map]]\nfiles = "o.*"\nformat = "generic_steps"\n'
+    report = db.ingest(write(tmp_path, o_dot_txt=STEPS, p_dot_txt=STEPS + "\n", llmstats_dot_toml=table))
+    assert report.statuses == {"parsed": 1, "unrecognised": 1}
+
+
+def test_a_format_that_does_not_exist(tmp_path, db):
+    with pytest.raises(NotFound, match="did you mean 'generic_steps'"):
+        db.ingest(write(tmp_path, o_dot_txt=STEPS), fallback="generic_step")
