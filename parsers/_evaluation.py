@@ -43,3 +43,12 @@ def share(raw: str) -> str | None:
     if at := _PASS_AT.fullmatch(raw):
         return f"pass_at_{at[1]}"
     return _SHARES.get(raw) or _SHARES.get(raw.lower())
+
+
+#: What a progress bar leaves between the lines of a report (``50%|###  | 5/10 [00:01<00:01]``).
+_BAR = re.compile(r".{0,200}\d%\|.{0,200}\[[\d:?]+<")
+
+
+def is_bar(line: str) -> bool:
+    """Whether a progress bar drew the line."""
+    return "%|" in line and _BAR.match(line) is not None

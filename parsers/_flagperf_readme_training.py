@@ -1,7 +1,7 @@
 """Training tables of FlagPerf's pages: one run per row.
 
-Two generations: ``配置, precision, fix_hp, e2e_time, p_whole, …, mem`` (LLM cases: ``token/p/s, loss, mem, MFU``; Paddle:
-``config, parallel_strategy, throughput, memory``) and the older ``训练资源, 配置文件, 运行时长(s), 目标精度, …``.
+Two generations: ``配置, precision, fix_hp, e2e_time, p_whole, …, mem`` (LLM cases: ``token/p/s, loss, mem, MFU``;
+Paddle: ``config, parallel_strategy, throughput, memory``) and the older ``训练资源, 配置文件, 运行时长(s), …``.
 """
 
 from __future__ import annotations

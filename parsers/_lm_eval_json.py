@@ -11,6 +11,7 @@ from llmstats.errors import ParseError
 from llmstats.records import Item, Measurement, Run
 
 from ._lm_eval import Evaluation, Value, asked, dtype, raw_text, settle, spelled
+from ._serving import numeric
 
 _STDERR = re.compile(r'"[^"\n]{1,120}_stderr(?:,[^"\n]{1,80})?"\s*:')
 _RESULTS = re.compile(r'"results"\s*:\s*[\[{]')
@@ -88,18 +89,19 @@ def _listed_name(row: Mapping[str, Any]) -> str:
 def _task(document: Json, path: tuple[str | int, ...], task: str, row: Mapping[str, Any]) -> Iterator[Value]:
     for key, value in row.items():
         metric, _, chosen = key.partition(",")
-        if metric in _WORDS or isinstance(value, bool) or not isinstance(value, (int, float)):
+        plain = None if metric in _WORDS or isinstance(value, str) else numeric(value)
+        if plain is None:
             continue
         base = metric.removesuffix("_stderr")
         line = document.line(*path, key)
-        yield Value(task, base, chosen, float(value), raw_text(value), line, stderr=base != metric)
+        yield Value(task, base, chosen, plain, raw_text(value), line, stderr=base != metric)
 
 
 def _counts(document: Json, run: str) -> Iterator[Measurement]:
     """How many documents each task had and how many were asked."""
     for task, counts in _mapping(document.value, "n-samples").items():
-        asked_for = counts.get("effective") if isinstance(counts, dict) else None
-        if isinstance(asked_for, int):
+        asked_for = numeric(counts.get("effective")) if isinstance(counts, dict) else None
+        if asked_for is not None:
             yield _measured(run, "evaluated_samples", asked_for, "effective", task, document.line("n-samples", task))
 
 
@@ -113,9 +115,7 @@ def _time(document: Json, run: str) -> Iterator[Measurement]:
 
 
 def _measured(run: str, metric: str, value: float, raw_name: str, subject: str | None, line: int) -> Measurement:
-    return Measurement(
-        run, metric, float(value), raw_name=raw_name, raw_value=raw_text(value), subject=subject, line=line
-    )
+    return Measurement(run, metric, value, raw_name=raw_name, raw_value=f"{value:g}", subject=subject, line=line)
 
 
 # --------------------------------------------------------------------------- facts

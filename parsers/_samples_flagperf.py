@@ -170,6 +170,7 @@ SAMPLES = (
             ("validation", "accuracy", "mean"): 0.458,
             ("inference", "accuracy", "mean"): float("nan"),
             ("init_time", "value"): 0.5,
+            ("input_bytes_per_batch", "value"): 4096.0,
         },
         runs={
             "archive/copied": {
@@ -198,6 +199,7 @@ SAMPLES = (
             ("mfu", "value"): 4.7 * 0.01,
             ("memory_total", "value"): 40.0 * _GIB,
             ("validation_throughput_core", "value"): 2600.123,
+            ("memory_used", "value"): 28.75 * _GIB,
         },
         runs={
             "run20250301090100/resnet50:pytorch_1.13": _RESNET_RESULT,

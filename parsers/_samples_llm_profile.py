@@ -230,6 +230,12 @@ LIGHTLLM_SAMPLES = (
             ("failed_requests", "value"): 2.0,
             ("ttft", "p25"): 0.25 + 25 / 4096,
             ("tpot", "max"): (31.0 + 100 / 512) / 1000,
+            ("input_tokens", "mean"): 256.0,
+            ("input_tokens_per_second", "value"): 3200.0,
+            ("output_tokens", "mean"): 131.25,
+            ("output_tokens_per_second", "value"): 1640.625,
+            ("success_rate", "value"): 0.999,
+            ("total_tokens_per_second", "value"): 4840.625,
         },
         runs={
             "light/out": {

@@ -118,6 +118,7 @@ LOG_SAMPLES = (
             ("val", "bbox_mAP", 220): 0.195,
             ("val", "bbox_mAP_s", 220): -1.0,
             ("val", "segm_mAP", 220): 0.197,
+            ("train", "loss_cls", 170): 0.3111,
         },
         runs={
             "faster_rcnn/20210504_163948": {
@@ -138,6 +139,13 @@ LOG_SAMPLES = (
             }
         },
         events=("load", "warning", "load", "resume", "checkpoint"),
+        unknown=(
+            "acc",
+            "bbox_mAP",
+            "bbox_mAP_s",
+            "loss_cls",
+            "segm_mAP",
+        ),
     ),
     Sample(
         path="gan/20220301_123456.log",
@@ -152,6 +160,7 @@ LOG_SAMPLES = (
             ("train", "eta", 50): 3 * 86400 + 6 * 3600 + 31 * 60 + 19,
             ("val", "mIoU", 100): 0.415,
             ("val", "IoU.traffic light", 100): 0.25,
+            ("val", "aAcc", 100): 0.8125,
         },
         runs={
             "gan/20220301_123456": {
@@ -160,6 +169,14 @@ LOG_SAMPLES = (
             }
         },
         suspects=1,
+        unknown=(
+            "IoU.traffic light",
+            "aAcc",
+            "decode.loss_ce",
+            "lr_discriminator",
+            "lr_generator",
+            "mIoU",
+        ),
     ),
     Sample(
         path="old/train.log",
@@ -173,6 +190,7 @@ LOG_SAMPLES = (
         },
         runs={"old/train": {"experiment": "old/train"}, "old/train#2": {"experiment": "old/train"}},
         events=("error",),
+        unknown=("bbox_mAP",),
     ),
 )
 
@@ -239,6 +257,7 @@ JSON_SAMPLES = (
             ("val", "bbox_mAP", 220): 0.195,
             ("val", "bbox_mAP_s", 220): -1.0,
             ("val", "learning_rate", 220): 0.02,
+            ("train", "data_time", 170): 0.20633,
         },
         runs={
             "faster_rcnn/20210504_163948": {
@@ -252,6 +271,10 @@ JSON_SAMPLES = (
                 "config": {"exp_name": "faster_rcnn.py", "total_epochs": 3},
             }
         },
+        unknown=(
+            "bbox_mAP",
+            "bbox_mAP_s",
+        ),
     ),
     Sample(
         path="work_dirs/retinanet/20220601_101010.log.json",
@@ -265,6 +288,10 @@ JSON_SAMPLES = (
             ("val", "bbox_mAP", None): 0.25,
         },
         runs={"retinanet/20220601_101010": {"environment": {"MMCV": "1.7.0"}}},
+        unknown=(
+            "bbox_mAP",
+            "iter",
+        ),
     ),
     Sample(
         path="gan/20220301_123456.log.json",
@@ -274,8 +301,14 @@ JSON_SAMPLES = (
             ("train", "lr_generator", 50): 1e-4,
             ("train", "loss", 100): 0.625,
             ("val", "mIoU", 100): 0.415,
+            ("train", "lr_discriminator", 50): 0.0004,
         },
         runs={"gan/20220301_123456": {"experiment": "gan"}},
+        unknown=(
+            "lr_discriminator",
+            "lr_generator",
+            "mIoU",
+        ),
     ),
     Sample(
         path="downloads/faster_rcnn_1x-3d1b3351.log.json",

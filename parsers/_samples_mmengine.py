@@ -358,6 +358,14 @@ LOG_SAMPLES = (
         },
         runs={"toy_det/20240506_095900": {"framework": "mmengine", "model": None, "device": None}},
         events=("load", "checkpoint", "checkpoint"),
+        unknown=(
+            "accuracy/top1",
+            "coco/AP (M)",
+            "coco/AP .5",
+            "coco/bbox_mAP",
+            "loss_cls",
+            "num_pos",
+        ),
     ),
     Sample(
         path="evaluations/20230405_085900/20230405_085900.log",
@@ -374,6 +382,7 @@ LOG_SAMPLES = (
         },
         runs={"evaluations/20230405_085900": {"experiment": "evaluations"}},
         events=("load",),
+        unknown=("acc",),
     ),
     Sample(
         path="gan/run.log",
@@ -389,6 +398,11 @@ LOG_SAMPLES = (
         },
         runs={"gan/run": {"experiment": "gan/run", "fingerprint": "mmengine:1:1.0000:0.0010:1.0000"}},
         suspects=1,
+        unknown=(
+            "discriminator.lr",
+            "generator.lr",
+            "loss_gen",
+        ),
     ),
     Sample(
         path="logs/train.log",
@@ -411,6 +425,7 @@ LOG_SAMPLES = (
             "logs/train#3": {"started_at": microseconds("2024-03-01 12:00:00")},
         },
         events=("checkpoint", "error", "load", "resume"),
+        unknown=("acc",),
     ),
     Sample(
         path="homework/20230608_171321/20230608_171321.log",
@@ -422,6 +437,7 @@ LOG_SAMPLES = (
             ("val", "accuracy/top1", 100): 4.878,
         },
         runs={"homework/20230608_171321": {"vendor": "NVIDIA"}},
+        unknown=("accuracy/top1",),
     ),
     Sample(
         path="toy_llm/20250209_074900/stdout.log",
@@ -494,6 +510,8 @@ SCALARS_SAMPLES = (
             ("val", "accuracy/top1", 100): 4.878048896789551,
             ("val", "accuracy/top1", 201): 8.5,
             ("val", "coco/bbox_mAP_s", 201): -1.0,
+            ("train", "data_time", 100): 0.0002849,
+            ("train", "learning_rate", 100): 0.1,
         },
         runs={
             "homework/20230608_171321": {
@@ -502,6 +520,10 @@ SCALARS_SAMPLES = (
                 "started_at": microseconds("2023-06-08 17:13:21"),
             }
         },
+        unknown=(
+            "accuracy/top1",
+            "coco/bbox_mAP_s",
+        ),
     ),
     Sample(
         path="toy_llm/20250209_031500/vis_data/20250209_031500.json",
@@ -514,12 +536,18 @@ SCALARS_SAMPLES = (
             ("val", "mIoU", 360): 41.5,
             ("train", "loss", 720): -_INF,
             ("val", "aAcc", 720): 81.25,
+            ("train", "tflops_per_device", 360): 19.1,
         },
         runs={
             "toy_llm/20250209_031500": {"framework": "xtuner", "experiment": "toy_llm"},
             "toy_llm/20250209_031500#2": {"framework": "mmengine"},
         },
         suspects=2,
+        unknown=(
+            "aAcc",
+            "mIoU",
+            "my_tag",
+        ),
     ),
     Sample(
         path="training_logs/vis_data/scalars.json",
@@ -534,6 +562,12 @@ SCALARS_SAMPLES = (
             ("val", "step_time", 30): 0.125,
         },
         runs={"training_logs": {"experiment": "training_logs"}},
+        unknown=(
+            "acc",
+            "coco/AP .5",
+            "grad_scale",
+            "loss_cls",
+        ),
     ),
 )
 
@@ -551,6 +585,10 @@ TEST_SAMPLES = (
             ("step_time", "value"): 0.031,
         },
         runs={"toy_det/20240506_130000": {"experiment": "toy_det", "framework": "mmengine"}},
+        unknown=(
+            "coco/bbox_mAP",
+            "coco/bbox_mAP_s",
+        ),
     ),
     Sample(
         path="20240507_130000/20240507_130000.json",
@@ -558,5 +596,6 @@ TEST_SAMPLES = (
         matched=1,
         measurements={("accuracy/top1", "value"): 76.5, ("loss", "value"): _NAN},
         runs={"logs/20240507_130000": {}},
+        unknown=("accuracy/top1",),
     ),
 )

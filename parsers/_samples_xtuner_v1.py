@@ -138,6 +138,10 @@ LOG_SAMPLES = (
             ("train", "padded_tokens_per_second_per_device", 1): 7953.4,
             ("train", "tokens_per_second_per_device_end_to_end", 1): 7400.2,
             ("train", "eta", 1): 93784.0,
+            ("train", "image_attention_pack_ratio", 1): 0.0,
+            ("train", "step_consumed_img_tokens", 1): 0.0,
+            ("train", "step_consumed_tokens", 1): 32760.0,
+            ("train", "step_seqlen_tokens", 1): 32768.0,
         },
         runs={
             "toy_moe/20260821100000": {
@@ -186,6 +190,8 @@ LOG_SAMPLES = (
             ("train", "router_entropy", 11): 1.5,
             ("train", "memory_allocated_peak", 12): 10.0 * _GIB,
             ("train", "eta", 4): 2050.0,
+            ("train", "est_global_batch_tokens", 7): 32768.0,
+            ("train", "z_loss", 4): 0.125,
         },
         runs={"old_shapes/20250908120000": {"experiment": "old_shapes"}},
     ),
@@ -256,11 +262,17 @@ TRACKER_SAMPLES = (
             ("train", "tokens_per_second_per_device_end_to_end", 1): 7400.25,
             ("train", "attention_pack_ratio", 1): 0.12,
             ("train", "layers.0/attn_logits", 1): 12.5,
+            ("train", "image_attention_pack_ratio", 1): 0.0,
+            ("train", "memory_reserved_peak", 1): 75269301862.4,
+            ("train", "padded_tokens", 1): 32768.0,
+            ("train", "padded_tokens_per_second_per_device", 1): 7953.4,
+            ("train", "total_tokens", 1): 262080.0,
         },
         runs={
             "toy_moe/20260821100000": {"kind": "training", "experiment": "toy_moe", "framework": "xtuner"},
             "toy_moe/20260821100000#2": {"resumed_from": 2},
         },
+        unknown=("layers.0/attn_logits",),
     ),
     Sample(
         "old/20250908120000/exp_tracking/rank0/tracker.jsonl",

@@ -16,7 +16,12 @@ Printed = dict[str, tuple[str, int]]  # raw name -> text of the number, line
 
 def case_in(config: Mapping[str, Any]) -> Case:
     """Conditions under the names that these programs give their arguments."""
-    return Case(*(numeric(config.get(key)) for key in ("input_len", "output_len", "concurrency", "batch_size")))
+    return Case(
+        input_len=numeric(config.get("input_len")),
+        output_len=numeric(config.get("output_len")),
+        concurrency=numeric(config.get("concurrency")),
+        batch_size=numeric(config.get("batch_size")),
+    )
 
 
 def offline_run(place: Place, framework: str | None, config: dict[str, Any], name: str = "") -> Run:

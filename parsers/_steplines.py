@@ -123,7 +123,7 @@ class StepLines(LineParser):
         name = run_name(state["name"], index)
         return Run(name, state["root"], kind="training", experiment=state["name"], framework=self.framework)
 
-    def _note(self, state: State, run: Run, note: tuple[int, int, str]) -> Iterator[Event]:
+    def _note(self, state: State, run: Run, note: tuple[int, int, str]) -> Iterator[Item]:
         index, line, text = note
         self.said(run, text)
         stamp = _CLOCK.search(text)

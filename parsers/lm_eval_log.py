@@ -17,6 +17,7 @@ from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Event, Item, Points, Run
 from llmstats.training import run_name
 
+from ._evaluation import is_bar
 from ._lm_eval import Evaluation, Value, asked, numeral, settle, spelled
 from ._lm_eval_json import result_items
 from ._samples_lm_eval import LOG_SAMPLES
@@ -33,7 +34,6 @@ _SIGNS = re.compile(
     re.M,
 )
 _WORDS = ("requests", "Selected Tasks", "Building contexts", "Setting random seed")
-_BAR = re.compile(r".{0,200}\d%\|.{0,200}\[[\d:?]+<")
 _ERROR = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*")
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -57,7 +57,7 @@ class LMEvalLog(DocumentParser):
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         lines = text.split("\n")
         lines.pop()  # behind the last newline: nothing, or half a line
-        places = [i for i, line in enumerate(lines, 1) if not ("%|" in line and _BAR.match(line))]
+        places = [i for i, line in enumerate(lines, 1) if not is_bar(line)]
         for item in _items([lines[i - 1] for i in places], place):
             if not isinstance(item, (Run, Points)) and item.line is not None:
                 item.line = places[item.line - 1]

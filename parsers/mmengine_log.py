@@ -37,6 +37,8 @@ _HEADER = re.compile(
 )
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch|Iter)\((?:train|val|test)\)")
 _OWN = re.compile(r"(?:\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d - mmengine - [A-Z]+ - ")
+#: What every record has; looked for first, because most files are of other formats.
+_SIGNS = tuple(f" - {by}({phase})" for by in ("Epoch", "Iter") for phase in ("train", "val", "test"))
 _OTHER = re.compile(_PREFIX.pattern + _HEADER.pattern)
 #: Three more fields of an ERROR line: file, function, line.
 _WHERE = re.compile(r"\S.*? - \w+ - \d+ - ")
@@ -57,7 +59,9 @@ class MMEngineLog(OpenMMLabLog):
     framework = "mmengine"
 
     def detect(self, head: Head) -> str | None:
-        match = _OWN.search(head.text) or _OTHER.search(head.text)
+        match = _OWN.search(head.text) if " - mmengine - " in head.text else None
+        if not match and any(sign in head.text for sign in _SIGNS):
+            match = _OTHER.search(head.text)
         return f"line prefix {match[0]!r}" if match else None
 
     def canonical(self, raw: str, phase: str) -> Name:

@@ -1,0 +1,134 @@
+"""The summary of OpenCompass: a table with one column per model, and (in its text form) the full values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from llmstats.errors import ParseError
+from llmstats.parsing import Place
+from llmstats.records import Event, Item, Measurement
+
+from ._evaluation import is_bar
+from ._literals import read_repr
+from ._opencompass import HEADER, Model, of_summary
+
+_MODEL = re.compile(r"Model: (?P<model>\S.*)")
+_RAW = re.compile(r"(?P<dataset>\S.*?): (?P<result>\{.*\})\s*$")
+_COLUMNS = 4
+
+Key = tuple[str, str]
+
+
+class Row(NamedTuple):
+    """One row of the table: what was asked, and the cell of each model."""
+
+    line: int
+    dataset: str
+    metric: str
+    conditions: dict[str, Any]
+    cells: list[str]
+
+
+class Table(NamedTuple):
+    models: list[str]
+    rows: list[Row]
+
+    def conditions(self, dataset: str) -> dict[str, Any]:
+        """Version and mode of a dataset, whatever the metric."""
+        return next((row.conditions for row in self.rows if row.dataset == dataset), {})
+
+
+def read_table(lines: list[str], first: int) -> Table:
+    """The comma-separated table that begins at ``lines[first]``; there is no quoting.
+
+    Raises:
+        ParseError: no such table, or a row with another number of cells.
+    """
+    header = lines[first].split(",")
+    if header[:_COLUMNS] != HEADER.split(",") or len(header) == _COLUMNS:
+        raise ParseError(f"the header is not '{HEADER},…' with models behind it")
+    rows = []
+    for number, text in enumerate(lines[first + 1 :], first + 2):
+        if is_bar(text):
+            continue
+        cells = [cell.strip() for cell in text.split(",")]
+        if not text.strip() or text.startswith("$"):
+            break
+        if len(cells) != len(header):
+            raise ParseError(f"line {number}: {len(cells)} cells, not {len(header)}")
+        rows.append(_row(number, cells))
+    return Table([model.strip() for model in header[_COLUMNS:]], rows)
+
+
+def _row(line: int, cells: list[str]) -> Row:
+    dataset, version, metric, mode = cells[:_COLUMNS]
+    conditions = {key: text for key, text in (("version", version), ("mode", mode)) if text != "-"}
+    return Row(line, dataset, metric, conditions, cells[_COLUMNS:])
+
+
+def csv_items(place: Place, lines: list[str]) -> Iterator[Item]:
+    """Items of the table alone."""
+    table = read_table(lines, 0)
+    models = [of_summary(place, model) for model in table.models]
+    for column, model in enumerate(models):
+        for row in table.rows:
+            if row.metric != "-":
+                yield _cell(model, row, column)
+        yield model.run()
+
+
+def _cell(model: Model, row: Row, column: int) -> Measurement:
+    raw = row.cells[column]
+    decimals = str(len(raw.partition(".")[2]))
+    return model.measurement(row.dataset, row.metric, raw, row.line, row.conditions, decimals)
+
+
+# --------------------------------------------------------------------------- the text form
+
+
+def text_items(place: Place, lines: list[str]) -> Iterator[Item]:
+    """Items of the text form: full values where the raw section has them, else those of the table."""
+    first = next((i for i, line in enumerate(lines) if line.startswith(f"{HEADER},")), None)
+    if first is None:
+        raise ParseError("no table in it")
+    table = read_table(lines, first)
+    raw = _raw(lines, first + len(table.rows))
+    for column, name in enumerate(table.models):
+        model = of_summary(place, name)
+        told: set[Key] = set()
+        for line, dataset, result in raw.get(name, []):
+            yield from _result(model, table, line, dataset, result)
+            told |= {(dataset, metric) for metric, value in result.items() if _is_score(value)}
+        for row in table.rows:
+            if row.metric != "-" and (row.dataset, row.metric) not in told:
+                yield _cell(model, row, column)
+        yield model.run()
+
+
+def _result(model: Model, table: Table, line: int, dataset: str, result: dict[str, Any]) -> Iterator[Item]:
+    """Scores of one dataset; what went wrong with it is an event."""
+    if "error" in result:
+        yield Event(model.name, "error", f"{dataset}: {result['error']}"[:2000], line)
+    for metric, value in result.items():
+        if _is_score(value):
+            yield model.measurement(dataset, str(metric), repr(value), line, table.conditions(dataset))
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _raw(lines: list[str], first: int) -> dict[str, list[tuple[int, str, dict[str, Any]]]]:
+    """The raw section: model -> (line, dataset, result as printed)."""
+    found: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
+    model: str | None = None
+    for number, text in enumerate(lines[first:], first + 1):
+        if match := _MODEL.fullmatch(text):
+            model = match["model"].replace(",", " ").strip()
+        elif model is not None and (row := _RAW.fullmatch(text)):
+            result = read_repr(row["result"])
+            if result:
+                found.setdefault(model, []).append((number, row["dataset"], result))
+    return found

@@ -1,0 +1,65 @@
+"""What a Hugging Face Trainer prints, under any launcher: dicts, progress bars, blocks of final figures.
+
+Source: ``transformers/trainer_callback.py`` ``ProgressCallback``, ``PrinterCallback`` and ``trainer_pt_utils.py``
+``log_metrics`` from 3.0 to 5 (where floats became texts of four significant digits); TRL and ms-swift print the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from llmstats.parsing import DocumentParser, Head, Place
+from llmstats.records import Issue, Item
+
+from ._hf import NAMES, fingerprint, numbers
+from ._hf_stdout import Reader, Segment, count_steps, finals, finish, points_of
+from ._samples_hf import STDOUT_SAMPLES
+
+_RECORD = re.compile(
+    r"\{'(?:loss|train_runtime|train_loss|eval_[\w/.-]+|reward|objective/kl)': '?[-+\d.nai][^{}\n]*"
+    r"'(?:epoch|learning_rate|global_step/max_steps|global_step|iteration|train_loss)': "
+)
+_BEGINS = re.compile(r"trainer\.py:\d+\D.*\*{5} Running (?:training|Evaluation|Prediction) \*{5}")
+_NO_STEPS = "the log does not prove the steps of these records: no progress bar between them, no logging interval"
+
+
+class HFTrainerStdout(DocumentParser):
+    """One run per start of a training in the file."""
+
+    name = "hf_trainer_stdout"
+    version = 1
+    title = "Hugging Face Trainer's stdout (transformers, TRL, LLaMA-Factory, ms-swift)"
+    writes = "transformers"
+    names = {**NAMES, "tqdm": NAMES["elapsed_time"]}
+    samples = STDOUT_SAMPLES
+    framework: ClassVar[str] = "transformers"
+
+    def detect(self, head: Head) -> str | None:
+        if head.place.name == "running_log.txt":
+            return None
+        found = _RECORD.search(head.text) if "{'" in head.text else None
+        if found is None and "***** Running " in head.text:
+            found = _BEGINS.search(head.text)
+        return f"line {found[0][:100]!r}" if found else None
+
+    def parse(self, place: Place, text: str) -> Iterator[Item]:
+        name = "/".join(part for part in (place.parent(), place.stem) if part)
+        for segment in Reader(name, place, self.framework).read(text):
+            count_steps(segment)
+            yield from self.items(segment)
+
+    def items(self, segment: Segment) -> Iterator[Item]:
+        """Items of one start of the program."""
+        trains = segment.of("train")
+        unplaced = [r for r in trains if r.step is None]
+        if len(unplaced) > 1:
+            yield Issue(f"{_NO_STEPS}: {len(unplaced)}", unplaced[0].line, suspect=False)
+        yield from points_of(segment)
+        yield from finals(segment)
+        yield from segment.events
+        if not unplaced:  # values without steps cannot be told from those of another file of the run
+            segment.run.fingerprint = fingerprint([numbers(r.values).get("loss", 0.0) for r in trains])
+        finish(segment.run, segment)
+        yield segment.run

@@ -1,0 +1,33 @@
+"""OpenCompass's ``summary/summary_{time}.csv``: datasets in rows, models in columns, percentages.
+
+AISBench, which grew out of OpenCompass, writes the same file for its evaluations of quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmstats.parsing import DocumentParser, Head, Place
+from llmstats.records import Item
+
+from ._opencompass import HEADER
+from ._opencompass_summary import csv_items
+from ._samples_opencompass import CSV_SAMPLES
+
+
+class OpenCompassCsv(DocumentParser):
+    """One run per model; the same as the text form's beside it, whose values are finer."""
+
+    name = "opencompass_csv"
+    version = 1
+    title = "OpenCompass summary_{time}.csv"
+    writes = "OpenCompass"
+    samples = CSV_SAMPLES
+
+    def detect(self, head: Head) -> str | None:
+        return f"header '{HEADER},…'" if head.text.startswith(f"{HEADER},") else None
+
+    def parse(self, place: Place, text: str) -> Iterator[Item]:
+        lines = text.split("\n")
+        lines.pop()  # behind the last newline: nothing, or half a row
+        return csv_items(place, lines or [""])
