@@ -24,7 +24,7 @@ _PUBLIC = """
 SELECT c.table_name, list('`' || c.column_name || '` ' || c.data_type ORDER BY c.column_index)
 FROM duckdb_columns() c
 WHERE NOT c.internal AND NOT starts_with(c.table_name, '_') AND (
-    c.table_name IN ('metrics', 'devices')
+    c.table_name IN ('metrics', 'definitions', 'devices')
     OR c.table_name IN (SELECT v.view_name FROM duckdb_views() v WHERE NOT v.internal)
 )
 GROUP BY c.table_name ORDER BY c.table_name
@@ -38,6 +38,18 @@ def formats() -> str:
     builtin = [p for p in parsers() if type(p).__module__.startswith("llmstats.parsers.")]
     rows = [(f"`{p.name}`", p.writes, p.title) for p in builtin]
     return _table(("format", "written by", "what it is"), rows)
+
+
+def programs() -> str:
+    """Table of the programs whose output ingest recognises, with the formats of each."""
+    from llmstats.formats import parsers
+
+    of: dict[str, list[str]] = {}
+    for p in parsers():
+        if type(p).__module__.startswith("llmstats.parsers."):
+            of.setdefault(p.writes, []).append(f"`{p.name}`")
+    rows = [(program, ", ".join(names)) for program, names in sorted(of.items(), key=lambda item: item[0].lower())]
+    return _table(("written by", "formats"), rows)
 
 
 def queries() -> str:
@@ -68,6 +80,14 @@ def metrics() -> str:
         ("metric", "unit", "better", "meaning", "含义"),
         [(f"`{m.name}`", m.unit or "", m.direction, m.description_en, m.description_zh) for m in catalogue().values()],
     )
+
+
+def definitions() -> str:
+    """Table of the meanings between which a metric may vary."""
+    from llmstats.catalog import definitions as catalogue
+
+    rows = [(f"`{d.name}`", d.description_en, d.description_zh) for d in sorted(catalogue().values())]
+    return _table(("definition", "meaning", "含义"), rows)
 
 
 def schema() -> str:
@@ -102,7 +122,7 @@ def commands() -> str:
 
 
 REGIONS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (formats, queries, parameters, metrics, schema, commands)
+    part.__name__: part for part in (formats, programs, queries, parameters, metrics, definitions, schema, commands)
 }
 
 

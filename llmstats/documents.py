@@ -98,7 +98,8 @@ def csv_rows(text: str, delimiter: str = ",") -> Iterator[Row]:
         ParseError: a quote that is never closed, or a NUL.
     """
     csv.field_size_limit(1 << 30)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True)
+    # lines as the rest of the program counts them: `splitlines` would also split at form feeds and the like
+    reader = csv.reader((line + "\n" for line in text.split("\n")), delimiter=delimiter, skipinitialspace=True)
     before = 0
     try:
         for cells in reader:

@@ -33,7 +33,8 @@ _KINDS = {
     ),
     "val": re.compile(
         rf"(?=ppl: {NUMBER}(?:$|, ))|(?=chosen: {NUMBER}, )|(?=(?:chosen_last_scores|rejected_last_scores) \()"
-        rf"|'step':(?P<step>\d+), (?='ppl': )"
+        rf"|'step':(?P<step>\d+), (?='ppl': )|Step at (?P<step_at>\d+) with (?=Perplexity: )"
+        r"|(?:Before cleaning, )?Epoch at \d+ with (?=Perplexity: )"
     ),
     "epoch": re.compile(rf"Epoch \d+/\d+ with (?=loss {NUMBER}$)"),
 }
@@ -55,7 +56,7 @@ def chat(text: str) -> Record | None:
     for kind, pattern in _KINDS.items():
         if begin := pattern.match(text):
             groups = begin.groupdict()
-            step = [Field("@step", *begin.span("step"))] if groups.get("step") else []
+            step = [Field("@step", *begin.span(k)) for k in ("step", "step_at") if groups.get(k)]
             named = f"{groups['named']} " if groups.get("named") else ""
             fields = _pairs(text, begin.end(), named)
             return Record(kind, covered(text, [*step, *fields])) if fields else None

@@ -59,7 +59,6 @@ _ROWS: tuple[tuple[str, re.Pattern[str], tuple[str, ...]], ...] = (
 _FAILURE = re.compile(r"(?i)not found|no such|error|fail|unable|denied|timed? ?out")
 
 MIB = 2.0**20
-_ONE_SENSOR = "power@largest_sensor_of_the_server"
 NAMES = {
     "temp C": Name("temperature"),
     "power W": Name("power", definition="power@device"),
@@ -75,7 +74,7 @@ NAMES = {
     "util %": Name("utilisation", 0.01),
     "cpu": Name("cpu_utilisation"),
     "mem": Name("host_memory_utilisation"),
-    "pwr": Name("power", definition=_ONE_SENSOR),
+    "pwr": Name("system_power", definition="system_power@largest_sensor"),
 }
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 
+from llmstats.documents import number
 from llmstats.parsing import Place, State
 from llmstats.records import Run
 
 from ._flagperf import VENDORS
 
 RUN_DIR = re.compile(r"run\d{14}")
-#: A case as folders and command lines carry it.
-CASE = re.compile(r"[\w.+-]+(?::[\w.+-]+)+")
 _NODE = re.compile(r"(?P<host>.+)_noderank(?P<node>\d+)$")
 _ROUND = re.compile(r"round\d+")
 _BASE = re.compile(r"(?:computation|interconnect|main_memory|inter-tile|power)-")
@@ -52,7 +51,8 @@ def spot_of(place: Place, *, own: bool = False) -> Spot:
         name = "/".join(p for p in (run_dir, case, inner) if p)
         return Spot(name, place.directory(at), case, *_of_node(node))
     if own:
-        return Spot("/".join(p for p in (place.parent(2), place.parent(), place.stem) if p), place.path)
+        outer = "" if RUN_DIR.fullmatch(place.parent()) else place.parent(2)
+        return Spot("/".join(p for p in (outer, place.parent(), place.stem) if p), place.path)
     name = "/".join(p for p in (place.parent(2), place.parent()) if p) or place.stem
     return Spot(name, place.directory(), "", *_of_node(node))
 
@@ -79,10 +79,11 @@ def learn_case(run: Run, case: str) -> None:
         run.device = run.device or (parts[1] if len(parts) == 2 else None)
     elif len(parts) == 6 and all(p.isdigit() for p in parts[3:]):
         _training(run, parts)
-    elif len(parts) == 5 and parts[1].upper() == parts[1]:
+    elif len(parts) == 5 and number(parts[2]) is not None:
         run.kind = run.kind or "microbenchmark"
-        run.config |= {"case": parts[0], "library": parts[3], "peak_tflops": parts[2]}
-        run.precision, run.device = run.precision or parts[1], run.device or parts[4]
+        run.config |= {"case": parts[0], "peak_tflops": float(parts[2])}
+        run.framework, run.precision = run.framework or parts[3], run.precision or parts[1]
+        run.device = run.device or parts[4]
     elif len(parts) == 2:
         run.kind, run.model = run.kind or "inference", run.model or parts[0]
         run.framework = run.framework or parts[1].partition("_")[0]

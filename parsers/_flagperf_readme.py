@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
@@ -69,7 +70,12 @@ def amount(cell: str) -> Amount | None:
 
 def fraction(value: float, unit: str) -> float:
     """A share as people write it: ``46.4%``, 0.464, or 46.4 with the sign left out."""
-    return value / 100 if unit == "%" or abs(value) > 1.0 else value
+    return percent(value) if unit == "%" or abs(value) > 1.0 else value
+
+
+def percent(value: float) -> float:
+    """A hundredth without the noise of a binary division: 46.4 gives 0.464."""
+    return float(Decimal(repr(value)).scaleb(-2))
 
 
 class Layout(NamedTuple):
@@ -266,6 +272,11 @@ class Page:
     def remark(self, reason: str, line: int, excerpt: str = "") -> None:
         """A disagreement or a gap of the page; no line that failed."""
         self.issues.append(Issue(reason, line, excerpt[:500], suspect=False))
+
+    def remark_empty(self, rows: int, table: Table) -> None:
+        """Rows of a table that hold nothing but blanks and ``/``."""
+        if rows:
+            self.remark(f"{rows} of {len(table.rows)} rows of the table publish no value", table.line)
 
 
 def _is_suite(path: tuple[str, ...]) -> bool:

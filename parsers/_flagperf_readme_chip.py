@@ -118,9 +118,10 @@ def _row(page: Page, run: Run, table: Table, row: Row) -> Iterator[Measurement]:
             yield from _of_case(page, measured(run.name, Meaning("share_of_rated", factor=0.01), cell, row.line, raw))
         elif _RATED in key:
             run.config["rated"] = cell
-        elif key in _OPERATION or plain in _MONITORS:
-            meaning = _OPERATION.get(key) or _MONITORS[plain]
-            yield from _of_case(page, _scaled(run, meaning, cell, row, raw))
+        elif key in _OPERATION:
+            yield from _of_case(page, _scaled(run, _OPERATION[key], cell, row, raw))
+        elif plain in _MONITORS:
+            yield from measured(run.name, _MONITORS[plain], cell, row.line, raw)
         else:
             run.config[raw] = cell.lstrip(": ")
 

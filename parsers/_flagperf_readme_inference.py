@@ -29,7 +29,7 @@ _STAGES = ("inference", "validation")
 #: Engines of one vendor; others (inductor, null, FlagScale) run on anything.
 _TOOLS = {"tensorrt": "NVIDIA", "torchtrt": "NVIDIA", "ixrt": "Iluvatar"}
 _HUB = re.compile(r"https?://(?:hf-mirror\.com|huggingface\.co|(?:www\.)?modelscope\.cn/models)/[\w.-]+/([\w.-]+)")
-_OPEN_MODEL = re.compile(r"([A-Za-z][\w.-]*)\s*开源模型")
+_OPEN_MODEL = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)\s*开源模型")
 _DATASET = re.compile(r"huggingface\.co/datasets/[\w.-]+/([\w.-]+)|/([\w-]+)\.jsonl\b")
 _TENSOR_PARALLEL = re.compile(r"张量并行\D{0,6}(\d{1,4})$")
 _PRECISION = re.compile(r"[^\s(（]+")
@@ -49,9 +49,12 @@ def is_generate(header: list[str]) -> bool:
 
 def inference(page: Page, table: Table, first: int) -> Iterator[Item]:
     """Runs of one table; ``first`` is the ordinal of its first row on the page."""
+    empty = 0
     for ordinal, row in enumerate(table.rows, first):
-        if any(not is_blank(cell) for cell in row.cells):
-            yield from _row(page, table, row, f"{page.name}/{ordinal}")
+        items = list(_row(page, table, row, f"{page.name}/{ordinal}"))
+        empty += not items
+        yield from items
+    page.remark_empty(empty, table)
 
 
 def _row(page: Page, table: Table, row: Row, name: str) -> Iterator[Item]:
@@ -76,8 +79,6 @@ def _row(page: Page, table: Table, row: Row, name: str) -> Iterator[Item]:
     if any(m.value is not None for m in case.found.values()):
         yield from case.items()
         yield from _others(run, cells, raw, row)
-    else:
-        page.remark("a row of the table publishes no value", row.line, " | ".join(row.cells))
 
 
 def _as_in_the_table(case: Case, raw: dict[str, str]) -> None:
@@ -86,7 +87,10 @@ def _as_in_the_table(case: Case, raw: dict[str, str]) -> None:
     case.found = {k: m for k, m in case.found.items() if m.value is not None}
     for measurement in case.found.values():
         found = amount(measurement.raw_value)
-        measurement.precision = str(found.decimals) if found else measurement.precision
+        if found is not None:
+            measurement.precision = str(found.decimals)
+            if measurement.metric in ("mfu", "accuracy"):
+                measurement.value = fraction(found.low, found.unit)
         key = names.get(measurement.raw_name, measurement.raw_name)
         measurement.raw_name = raw.get(key, key)
 
@@ -112,8 +116,6 @@ def _quality(case: Case, key: str, cell: str, line: int, cells: dict[str, str]) 
         meaning = case.accuracy(stage)
         if key == "loss":
             meaning = Meaning("loss", definition="loss@transformer_decoder", subject=stage, statistic="mean")
-        elif key == "acc" and found.low:
-            meaning = meaning._replace(factor=fraction(found.low, found.unit) / found.low)
         case.value(meaning, key, part, line, rounded=True)
 
 

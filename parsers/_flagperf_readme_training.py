@@ -37,7 +37,7 @@ _CONFIG = {
     "config": "config_file", "配置文件": "config_file", "fix_hp": "fix_hp", "parallel_strategy": "parallel_strategy",
     "是否精度对齐": "accuracy_aligned",
 }  # fmt: skip
-_SAMPLES = {"p_whole": "end_to_end", "p_train": "excl_evaluation", "p_core": "compute_only"}
+_SAMPLES = {"p_whole": "incl_evaluation", "p_train": "excl_evaluation", "p_core": "compute_only"}
 _ACCURACY = ("acc", "accuracy", "acc1", "final_acc1", "final_accuracy", "收敛精度", "精度")
 _MEANINGS = {
     **{k: Meaning("samples_per_second", f"samples_per_second@{v}") for k, v in _SAMPLES.items()},
@@ -73,6 +73,7 @@ _MEMORY_PART = re.compile(r"(\d+(?:\.\d+)?)\s*[*x×]\s*\d+")
 _PRECISION = re.compile(r"[^\s,，;(（]+")
 _IN_WORDS = re.compile(r"数据精度\s*=\s*([\w+]+)")
 _FRAMEWORK = re.compile(r"[A-Za-z][A-Za-z_-]*[A-Za-z]")
+_CALLED = {"torch": "pytorch", "paddlepaddle": "paddle"}
 
 
 def is_training(header: list[str]) -> bool:
@@ -88,12 +89,15 @@ def column_key(name: str) -> str:
 
 def training(page: Page, table: Table, first: int) -> Iterator[Item]:
     """Runs of one table; ``first`` is the ordinal of its first row on the page."""
-    model = None
+    model, empty = None, 0
     for ordinal, row in enumerate(table.rows, first):
         if _is_group(row):
             model = row.cells[0]
-        elif any(not is_blank(cell) for cell in row.cells):
-            yield from _Reading(page, table, row, f"{page.name}/{ordinal}", model).items()
+            continue
+        reading = _Reading(page, table, row, f"{page.name}/{ordinal}", model)
+        empty += reading.is_empty
+        yield from reading.items()
+    page.remark_empty(empty, table)
 
 
 def _is_group(row: Row) -> bool:
@@ -111,18 +115,25 @@ class _Reading:
         self.raw = {column_key(k): k for k in table.header}
         self.run = Run(name, page.place.path, kind="training", model=model, environment=dict(page.environment))
         self.found: list[Measurement] = []
-
-    def items(self) -> Iterator[Item]:
         for key, cell in self.cells.items():
             if not is_blank(cell):
                 self._cell(key, cell)
-        out_of_memory = any(cell.upper() == "OOM" for cell in self.row.cells)
-        if not self.found and not out_of_memory:
-            self.page.remark("a row of the table publishes no value", self.row.line, " | ".join(self.row.cells))
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        return any(cell.upper() == "OOM" for cell in self.row.cells)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the row publishes nothing that was measured."""
+        return not self.found and not self.is_out_of_memory
+
+    def items(self) -> Iterator[Item]:
+        if self.is_empty:
             return
         self._facts()
         yield from self.found
-        if out_of_memory:
+        if self.is_out_of_memory:
             self.run.status = "failed"
             yield Event(self.run.name, "oom", "OOM", self.row.line)
         yield self.run
@@ -141,8 +152,8 @@ class _Reading:
             self._time(key, cell)
         elif key == "throughput":
             self._throughput(key, cell)
-        elif _PER_TASK.fullmatch(key):
-            parts = [p.strip() for p in cell.split("&&")]
+        elif _PER_TASK.fullmatch(key) or (key == "map" and "&&" in cell):
+            parts = [part.strip() for part in cell.split("&&")]
             for task, part in zip(("bbox", "segm"), parts, strict=False):
                 self._value(Meaning("mean_average_precision", subject=task, share=True), key, part)
         elif key not in _FACTS:
@@ -223,14 +234,18 @@ class _Reading:
             run.config["parallel_technique"] = page.environment["并行技术"]
 
     def _precision(self) -> str | None:
-        said = (self.cells.get("precision", ""), self.page.overview.get("数据精度", ""))
-        for text in said:
+        """By the row, its changed parameters, else the page."""
+        words = _IN_WORDS.search(str(self.run.config.get("fix_hp", "")))
+        for text in (
+            self.cells.get("precision", ""),
+            words[1] if words else "",
+            self.page.overview.get("数据精度", ""),
+        ):
             if not is_blank(text) and "见" not in text and (word := _PRECISION.match(text)):
                 if word[0] != text:
                     self.run.config["precision"] = text
                 return word[0]
-        words = _IN_WORDS.search(str(self.run.config.get("fix_hp", "")))
-        return words[1] if words else None
+        return None
 
     def _device(self, place: Layout) -> None:
         run, page = self.run, self.page
@@ -238,7 +253,7 @@ class _Reading:
         if place.stage:
             run.config["stage"] = place.stage
         if place.hidden and place.chip is None:
-            run.vendor = None  # the page compares with a chip that it does not name
+            run.vendor, run.environment = None, {}  # the page compares with a chip that it does not name
             return
         on_page = next((d.name for d in page.devices if d.name), None)
         chip = place.chip
@@ -257,4 +272,4 @@ _FACTS = frozenset({*map(column_key, PLACES), "precision", "parallel"})
 def framework_of(environment: dict[str, str]) -> str | None:
     """``pytorch`` of ``pytorch-1.13.0a0+937e930``."""
     word = _FRAMEWORK.match(environment.get("训练框架版本") or environment.get("推理框架版本") or "")
-    return word[0].lower() if word else None
+    return _CALLED.get(word[0].lower(), word[0].lower()) if word else None

@@ -32,12 +32,12 @@ NAMES = {
     "step_time": Name("step_time", definition="step_time@trl"),
     "token_acc": Name("token_accuracy"),
     "mean_token_accuracy": Name("token_accuracy"),
-    "rewards/accuracies": Name("reward_accuracy"),
+    "rewards/accuracies": Name("accuracy", definition="accuracy@chosen_over_rejected"),
     "eval_loss": Name("loss"),
     "eval_accuracy": Name("accuracy", definition="accuracy@hf_compute_metrics"),
     "eval_token_acc": Name("token_accuracy"),
     "eval_mean_token_accuracy": Name("token_accuracy"),
-    "eval_rewards/accuracies": Name("reward_accuracy"),
+    "eval_rewards/accuracies": Name("accuracy", definition="accuracy@chosen_over_rejected"),
     "eval_runtime": Name("evaluation_time"),
     "eval_samples_per_second": Name("samples_per_second", definition="samples_per_second@hf_evaluation"),
     "eval_steps_per_second": Name("steps_per_second", definition="steps_per_second@hf_evaluation"),
@@ -48,6 +48,15 @@ NAMES = {
     "elapsed_time": Name("elapsed_time"),
     "remaining_time": Name("eta"),
 }
+
+#: LLaMA-Factory's scores of generated texts, 0 to 100.
+_GENERATED = {
+    "bleu-4": Meaning("bleu", "bleu@mean_of_sentences_bleu4"),
+    "rouge-1": Meaning("rouge1", "rouge@f_percent"),
+    "rouge-2": Meaning("rouge2", "rouge@f_percent"),
+    "rouge-l": Meaning("rougeL", "rouge@f_percent"),
+}
+NAMES |= {f"eval_{key}": Name(m.metric, definition=m.definition) for key, m in _GENERATED.items()}
 
 _PHASES = {"train": "train", "eval": "val", "predict": "test", "test": "test"}
 _PREFIX = re.compile(r"(train|eval|predict|test)_(.+)")
@@ -65,11 +74,12 @@ _TRAINED = {
 }
 #: Final figures of an evaluation or a prediction.
 _EVALUATED = {
+    **_GENERATED,
     "loss": Meaning("loss"),
     "accuracy": Meaning("accuracy", "accuracy@hf_compute_metrics"),
     "token_acc": Meaning("token_accuracy"),
     "mean_token_accuracy": Meaning("token_accuracy"),
-    "rewards/accuracies": Meaning("reward_accuracy"),
+    "rewards/accuracies": Meaning("accuracy", "accuracy@chosen_over_rejected"),
     "runtime": Meaning("evaluation_time"),
     "samples_per_second": Meaning("samples_per_second", "samples_per_second@hf_evaluation"),
     "steps_per_second": Meaning("steps_per_second", "steps_per_second@hf_evaluation"),
@@ -128,7 +138,7 @@ def called(parts: Sequence[str]) -> str:
 
 
 def trained_by(name: str, root: str, kind: str | None = None) -> Run:
-    """What holds of a run unless a wrapper of the Trainer (LLaMA-Factory, ms-swift) or the training itself says more."""
+    """What holds of a run unless a wrapper of the Trainer (LLaMA-Factory, ms-swift) says more."""
     return Run(f"{name}/transformers", root, covers=True, framework="transformers", kind=kind)
 
 

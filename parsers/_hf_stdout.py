@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from llmstats.parsing import Place
 from llmstats.records import Column, Event, Points, Run
 from llmstats.training import microseconds, run_name
 
-from ._hf import figure, is_final, numbers, phase_of, seconds, step_of
+from ._hf import figure, is_final, numbers, phase_of, seconds
 from ._literals import read_repr
 
 RECORD = re.compile(r"\{'[^{}\n]*\}")
@@ -48,15 +46,22 @@ _KEYS = {
     "Total optimization steps": "max_steps",
     "Number of trainable parameters": "trainable_parameters",
 }
-_ARGUMENT = re.compile(r"(?<![\w-])(?:--)?(logging_steps|logging_first_step|logging_strategy)['\"]?(?:=|: | )['\"]?([\w.]+)")
+_ARGUMENT = re.compile(
+    r"(?<![\w-])(?:--)?(logging_steps|logging_first_step|logging_strategy)['\"]?(?:=|: | )['\"]?([\w.]+)"
+)
 _MODEL = re.compile(r"['\"]?\b(?:_name_or_path|model_name_or_path)['\"]?(?:=|: ?| )['\"]?([^'\",\s]+)")
-_CLOCK = re.compile(r"(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d{3})?)|(?P<m>\d\d)/(?P<d>\d\d)/(?P<y>\d{4}) (?P<t>\d\d:\d\d:\d\d)")
+_CLOCK = re.compile(
+    r"(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d{3})?)|(?P<m>\d\d)/(?P<d>\d\d)/(?P<y>\d{4}) (?P<t>\d\d:\d\d:\d\d)"
+)
 _RESUMED = re.compile(r"(?:Continuing training from global step|and global step) (\d+)")
 _EVENTS = (
     ("resume", _RESUMED),
     ("checkpoint", re.compile(r"Saving model checkpoint to ")),
     ("oom", re.compile(r"(?i:out of memory)\b|OutOfMemoryError")),
-    ("error", re.compile(r"Traceback \(most recent call last\)|^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?::|$)")),
+    (
+        "error",
+        re.compile(r"Traceback \(most recent call last\)|^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?::|$)"),
+    ),
 )
 _DRAWN = re.compile(r"(?:it/s|s/it)\]")
 _NOTABLE = ("step", "heckpoint", "emory", "Memory", "Traceback", "Error", "Exception")
@@ -79,7 +84,7 @@ class Record:
 
     line: int
     values: dict[str, Any]
-    time: int | None  #: clock of a logger's prefix
+    time: int | None  #: clock of what stands in front
     copied: bool  #: LLaMA-Factory's logger repeats what the Trainer prints
     before: Bar | None
     after: list[Bar] = field(default_factory=list)
@@ -114,7 +119,7 @@ class Segment:
 class Reader:
     """Lines of a log to segments."""
 
-    def __init__(self, name: str, place: Place, framework: str) -> None:
+    def __init__(self, name: str, place: Place, framework: str | None) -> None:
         self._name, self._root, self._framework = name, place.path, framework
         self.segments: list[Segment] = [self._new(0)]
         self._bar: Bar | None = None
@@ -164,7 +169,7 @@ class Reader:
             if epoch < self._now.epochs.get(copied, epoch):
                 self._begin()  # another start, of which nothing else was logged
             self._now.epochs[copied] = epoch
-        record = Record(number, values, clock(before) if copied else None, copied, self._bar)
+        record = Record(number, values, clock(before) if before else None, copied, self._bar)
         self._waiting = record
         self._now.records.append(record)
         self._now.failed = False
@@ -221,11 +226,10 @@ class Reader:
 
 def clock(text: str) -> int | None:
     """The last clock in a line (``2023-07-15 04:58:50,349``; the examples write ``07/15/2023 04:58:22``)."""
-    found = None
-    for found in _CLOCK.finditer(text):
-        pass
-    if found is None:
+    clocks = list(_CLOCK.finditer(text))
+    if not clocks:
         return None
+    found = clocks[-1]
     return microseconds(found["iso"] or f"{found['y']}-{found['m']}-{found['d']} {found['t']}")
 
 
@@ -249,83 +253,6 @@ def _configure(run: Run, key: str, text: str) -> None:
         run.config[key] = value
     if value is True and key in _PRECISIONS:
         run.precision = _PRECISIONS[key]
-
-
-# --------------------------------------------------------------------------- steps
-
-
-def count_steps(segment: Segment) -> None:
-    """Give every record of a segment its step, where the log proves it."""
-    trains = segment.of("train")
-    for record in segment.records:
-        record.step = step_of(record.values)
-    total = _total(segment, trains)
-    if not _by_bars(trains, total) and all(r.step is None for r in trains):
-        _by_interval(segment, trains)
-    for record in segment.records:
-        if record.step is None and not is_final(record.values) and phase_of(record.values) != "train":
-            record.step = _evaluated_at(record, trains, total)
-
-
-def _total(segment: Segment, trains: list[Record]) -> int | None:
-    """Steps of the training: the total of its bar."""
-    said = segment.run.config.get("max_steps")
-    if isinstance(said, int) and said > 0:
-        return said
-    totals = Counter(r.after[0].total for r in trains if r.after)
-    return totals.most_common(1)[0][0] if totals else None
-
-
-def _by_bars(trains: list[Record], total: int | None) -> bool:
-    """Steps by the bar behind each record; False where the bars do not stand between the records."""
-    bars = [next((b for b in r.after if b.total == total), None) for r in trains]
-    if len(bars) > 1 and bars[-1] is None:  # the log ends here: the bar before is the same if it fits the interval
-        bars[-1] = _last_bar(trains[-1], [b for b in bars if b], total)
-    known = [b.n for b in bars if b is not None]
-    if not known or None in bars[:-1] or any(a >= b for a, b in pairwise(known)):
-        return False
-    for record, bar in zip(trains, bars, strict=True):
-        record.bar = bar
-        if record.step is None and bar is not None:
-            record.step = bar.n
-    return True
-
-
-def _last_bar(record: Record, known: list[Bar], total: int | None) -> Bar | None:
-    bar = record.before
-    if bar is None or bar.total != total or len(known) < 2:
-        return None
-    return bar if bar.n - known[-1].n == known[-1].n - known[-2].n else None
-
-
-def _by_interval(segment: Segment, trains: list[Record]) -> None:
-    """Steps by counting records, from the logging interval that the arguments say."""
-    said = {key: str(segment.run.config.get(key, segment.arguments.get(key, ""))) for key in _ARGUMENTS}
-    if not said["logging_steps"].isdigit() or said["logging_strategy"] not in ("", "steps"):
-        return
-    interval = int(said["logging_steps"])
-    done = segment.run.resumed_from or 0
-    step = done - done % interval if interval else 0
-    if not interval or interval > 2**31:
-        return
-    for i, record in enumerate(trains):
-        first = i == 0 and done == 0 and said["logging_first_step"] == "True"
-        record.step = 1 if first else step + interval
-        step = 0 if first and interval > 1 else record.step
-
-
-_ARGUMENTS = ("logging_steps", "logging_first_step", "logging_strategy")
-
-
-def _evaluated_at(record: Record, trains: list[Record], total: int | None) -> int | None:
-    """Step of an evaluation: the bar behind it, else that of the train record before, else of the bar before."""
-    for bar in record.after:
-        if bar.total == total:
-            return bar.n
-    earlier = [r for r in trains if r.line <= record.line]
-    if earlier and numbers(earlier[-1].values).get("epoch") == numbers(record.values).get("epoch"):
-        return earlier[-1].step
-    return record.before.n if record.before is not None and record.before.total == total else None
 
 
 # --------------------------------------------------------------------------- final figures
@@ -364,7 +291,7 @@ def _printed(run: Run, key: str, text: str, line: int) -> Any:
 
 
 def precision_of(value: Any, key: str) -> str:
-    """transformers 5 prints texts of four significant digits; 4 prints all digits, of the epoch two decimals."""
+    """Transformers 5 prints texts of four significant digits; 4 prints all digits, of the epoch two decimals."""
     if isinstance(value, str):
         return "3e" if seconds(value) is None else "0"
     return "2" if key == "epoch" else "full"
@@ -408,14 +335,16 @@ def _points(run: str, phase: str, records: list[Record]) -> Points:
     )
 
 
+_SIZES = ("global_batch_size", "per_device_train_batch_size", "gradient_accumulation_steps")
+
+
 def finish(run: Run, segment: Segment) -> None:
     """What follows from the whole: status, devices, end."""
     closed = any(is_final(r.values) for r in segment.records)
     run.status = "failed" if segment.failed and not closed else "completed" if closed else None
-    sizes = [run.config.get(k) for k in ("global_batch_size", "per_device_train_batch_size", "gradient_accumulation_steps")]
-    if all(isinstance(size, int) and size > 0 for size in sizes):
-        whole, one, accumulated = sizes
+    whole, one, accumulated = (run.config.get(key) for key in _SIZES)
+    if isinstance(whole, int) and isinstance(one, int) and isinstance(accumulated, int) and one * accumulated > 0:
         count, rest = divmod(whole, one * accumulated)
-        run.device_count = count if not rest else None
+        run.device_count = None if rest else count
     times = [t for t in (*(e.time for e in segment.events), *(r.time for r in segment.records)) if t is not None]
     run.ended_at = max(times, default=None)

@@ -23,13 +23,14 @@ _TIME = "elapsed time per iteration ("
 #: ``key: 1.5 |``; what no bar ends may be cut.
 _ENDED = re.compile(rf" *(?P<key>[^|]*?[^|: ]) ?: *(?P<value>{_NUMBER})(?P<unit>TFLOPS)? *\|")
 #: ``| key: 1.5`` with nothing or a bar behind it.
-_BEGUN = re.compile(rf"\| (?P<key>[a-z ]+): (?P<value>{_NUMBER})(?= \||\s*$)")
+_BEGUN = re.compile(rf"\| (?P<key>[a-z ]+): (?P<value>{_NUMBER})(?= \||\[Rank |\s*$)")
 _SEGMENT = re.compile(r"[^|]*\|")
 _LAST = re.compile(rf" *(?P<key>[^|:]*[^|: ]): (?P<value>{_NUMBER})$")
 
 _MEMORY = re.compile(
     r"(?:\[Rank (?P<rank>\d{1,6})\] )?"
-    r"\((?:after (?P<step>\d{1,12}) iterations|(?P<label>(?:before|after) save_checkpoint) for iteration (?P<at>\d{1,12})"
+    r"\((?:after (?P<step>\d{1,12}) iterations"
+    r"|(?P<label>(?:before|after) save_checkpoint) for iteration (?P<at>\d{1,12})"
     r"|(?P<other>[^()|]{1,80}))\) memory \(MB\) (?=\| [a-z])"
 )
 _VALIDATION = re.compile(
@@ -50,8 +51,8 @@ _CORRECT = re.compile(
     rf"correct / total = (?P<right>\d+) / (?P<of>\d+) = (?P<percent>{_NUMBER}) %"
 )
 _ZEUS = re.compile(
-    r"\[Zeus\] Steps \d{1,12}-(?P<step>\d{1,12}): "
-    rf"(?=Energy=[\d.]+ Wh \((?P<energy>{_NUMBER}) J\), Avg Power=(?P<power>{_NUMBER}) W, Time=(?P<time>{_NUMBER}) s)"
+    r"\[Zeus\] Steps (?P<first>\d{1,12})-(?P<step>\d{1,12}): Energy=(?P<wh>[\d.]+) Wh "
+    rf"\((?P<energy>{_NUMBER}) J\), Avg Power=(?P<power>{_NUMBER}) W, Time=(?P<time>{_NUMBER}) s"
 )
 
 _MIB, _GIB = 2.0**20, 2.0**30
@@ -64,13 +65,13 @@ _TIMER_METRICS = {
     "backward": "backward_time",
     "optimizer": "optimizer_time",
     "batch-generator": "data_time",
+    "batch generator": "data_time",
     "all-grads-sync": "gradient_sync_time",
     "grads-all-reduce": "gradient_sync_time",
     "allreduce": "gradient_sync_time",
     "load-checkpoint": "checkpoint_load_time",
     "save-checkpoint": "checkpoint_save_time",
 }
-#: Timers of one start, not of a step.
 _MEMORY_METRICS = {
     "allocated": "memory_allocated",
     "max allocated": "memory_allocated_peak",
@@ -118,7 +119,7 @@ _STEP_NAMES = {
     "samples per second": Name("samples_per_second", 1.0, "samples_per_second@step_mean"),
     "samples/sec": Name("samples_per_second", 1.0, "samples_per_second@step_mean"),
     "throughput(samples/s)": Name("samples_per_second", 1.0, "samples_per_second@step_mean"),
-    "tokens per gpu per second (tgs)": Name("tokens_per_second_per_device", 1.0, "tgs@batch_times_seqlen"),
+    "tokens per gpu per second (tgs)": Name("tokens_per_second_per_device", 1.0, "tgs@sequences_times_length"),
     "TFLOPs": Name("tflops_per_device", 1.0, "tflops@megatron_deepspeed"),
     "approx flops per GPU": Name("tflops_per_device", 1.0, "tflops@megatron_deepspeed"),
     "tokens/s": Name("tokens_per_second", 1.0, "tokens_per_second@step_without_padding"),
@@ -144,7 +145,7 @@ _OTHER_NAMES = {
 
 
 def _timer_names() -> dict[str, Name]:
-    names = {}
+    names: dict[str, Name] = {}
     for raw, metric in _TIMER_METRICS.items():
         names |= {raw: Name(metric, 1e-3), f"{raw} (min)": Name(metric, 1e-3, _LOW)}
         names[f"{raw} (max)"] = Name(metric, 1e-3, _HIGH)
@@ -169,6 +170,7 @@ RESULT_NAMES = {
     "number correct": Name("correct_answers"),
     "total examples": Name("evaluated_samples"),
     "avg accuracy": Name("accuracy"),
+    "percent": Name("accuracy", 0.01),
 }
 
 
@@ -267,7 +269,7 @@ def _old_timers(text: str) -> Plan:
     head = _TIMERS.search(text) if "time (ms)" in text else None
     if head is None or _TIMERS_OF_DEEPSPEED.search(text, 0, head.start() + 1):
         return None
-    pairs = list(re.finditer(rf"\| (?P<key>[\w/-]+): (?P<value>{_NUMBER})(?= \||\s*$)", text[head.end() :]))
+    pairs = list(re.finditer(rf"\| (?P<key>[\w /-]+): (?P<value>{_NUMBER})(?= \||\s*$)", text[head.end() :]))
     at = head.end()
     fields = [Field(m["key"], at + m.start("value"), at + m.end("value"), "number", "ms") for m in pairs]
     return Record("timer", [*prefix_fields(text, head.start()), *fields])
@@ -289,13 +291,9 @@ def _zeus(text: str) -> Plan:
     head = _ZEUS.search(text)
     if head is None:
         return None
-    fields = [Field("@step", *head.span("step"))]
+    fields = [Field("@step", *head.span("step")), *(Field("", *head.span(group), "skip") for group in ("first", "wh"))]
     fields += [Field(f"Zeus {group}", *head.span(group)) for group in ("energy", "power", "time")]
-    wh = re.compile(r"Energy=([\d.]+)").search(text, head.end())
-    assert wh is not None
-    first = re.compile(r"\d+").search(text, head.start())
-    assert first is not None
-    return Record("zeus", [*prefix_fields(text, head.start()), *fields, *(Field("", *m, "skip") for m in (first.span(), wh.span(1)))])
+    return Record("zeus", [*prefix_fields(text, head.start()), *fields])
 
 
 def _result(text: str, head: re.Match[str]) -> Plan:
@@ -309,6 +307,6 @@ def _correct(text: str, head: re.Match[str]) -> Plan:
     """``> |epoch: 0| metrics for dev-m: correct / total = 6 / 9 = 66.6667 %`` of ``tasks/``."""
     epoch = [Field("@epoch", *head.span("epoch"))]
     counts = [Field("number correct", *head.span("right")), Field("total examples", *head.span("of"))]
-    rest = [Field("", *head.span("percent"), "skip"), Field("", head.end(), len(text), "skip")]
+    rest = [Field("percent", *head.span("percent")), Field("", head.end(), len(text), "skip")]
     front = prefix_fields(text, head.start())
     return Record("result", [*front, *epoch, *counts, *rest], (("task", head["task"] or head["all"]),))

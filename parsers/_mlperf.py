@@ -11,14 +11,14 @@ from llmstats.records import Run
 
 from ._steplines import vendor_of
 
-_PLACEHOLDER = re.compile(r"(?i:unknown|placeholder|n/?a$|none$|-+$|tbd$)")
+_PLACEHOLDER = re.compile(r"(?i:unknown|placeholder|n/?a$|none$|-+$|tbd$|nvidia graphics device$)")
 _FIRST_NUMBER = re.compile(r"\d+")
 #: Keys that a description says of the run itself; the rest describes the machine.
 _ABOUT = {"submitter", "division", "status", "framework"}
 
 
 def described(facts: Mapping[str, Any], run: Run) -> None:
-    """Take a system description (``systems/*.json``, ``:::SYSJSON``) into a run; what is empty or a placeholder stays out.
+    """Take a system description (``systems/*.json``, ``:::SYSJSON``) into a run, but no placeholders.
 
     Counts are texts there; a system of several kinds of nodes writes texts that are no numbers.
     """
@@ -62,15 +62,9 @@ def _count(value: Any) -> int | None:
 
 
 def below_results(place: Place, up: int) -> str:
-    """Name of what lies ``up`` levels above the file: from the submitter (or ``results``) on, else its last two parts.
-
-    ``{submitter}/results/{system}/{benchmark}/…`` and, in inference trees, ``{division}/{system}/…``; also below
-    ``compliance`` (``TEST01``) the directories in between are kept: equal files at two places are two runs.
-    """
-    parts = list(place.parts[: len(place.parts) - up])
-    for mark in ("results", "compliance", "measurements"):
-        if mark in parts[1:]:
-            at = len(parts) - 1 - parts[::-1].index(mark)
-            names = [parts[at - 1], *parts[at + 1 :]]
-            return "/".join(names if mark == "results" else [parts[at - 1], mark, *parts[at + 1 :]])
-    return ""
+    """``{submitter}/{system}/…`` of the directory ``up`` levels above the file; empty outside a ``results`` tree."""
+    parts = place.parts[: len(place.parts) - up]
+    if "results" not in parts[1:]:
+        return ""
+    at = len(parts) - 1 - parts[::-1].index("results")
+    return "/".join((parts[at - 1], *parts[at + 1 :]))

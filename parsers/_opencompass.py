@@ -7,7 +7,7 @@ of open-compass/opencompass.  A run is one model of one work directory: ``{work_
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,11 @@ _NAMED = {"bleu": "bleu", "rouge1": "rouge1", "rouge2": "rouge2", "rougeL": "rou
 
 @dataclass(slots=True)
 class Model:
-    """A run: one model of a work directory."""
+    """A run: one model of a work directory.
+
+    The version of a prompt and the mode are facts of the run (``config``), for the files that hold the full values do
+    not know them, and a value must not be told twice.
+    """
 
     name: str
     root: str
@@ -40,11 +44,9 @@ class Model:
     values: int = 0
     config: dict[str, Any] = field(default_factory=dict)
 
-    def measurement(
-        self, dataset: str, metric: str, raw: str, line: int, conditions: Mapping[str, Any], precision: str = FULL
-    ) -> Measurement:
+    def measurement(self, dataset: str, metric: str, raw: str, line: int, precision: str = FULL) -> Measurement:
         """A score, percentages as fractions; ``-`` is none."""
-        score, more, statistic = meaning(metric)
+        score, conditions, statistic = meaning(metric)
         value = number(raw)
         self.values += value is not None
         return Measurement(
@@ -56,7 +58,7 @@ class Model:
             raw_value=raw,
             definition=score.definition,
             subject=dataset,
-            conditions={**conditions, **more},
+            conditions=conditions,
             precision=precision,
             line=line,
         )

@@ -22,12 +22,13 @@ Key = tuple[str, str]
 
 
 class Row(NamedTuple):
-    """One row of the table: what was asked, and the cell of each model."""
+    """One row of the table: what was asked, and the cell of each model; ``-`` where nothing is known."""
 
     line: int
     dataset: str
+    version: str
     metric: str
-    conditions: dict[str, Any]
+    mode: str
     cells: list[str]
 
 
@@ -35,9 +36,11 @@ class Table(NamedTuple):
     models: list[str]
     rows: list[Row]
 
-    def conditions(self, dataset: str) -> dict[str, Any]:
-        """Version and mode of a dataset, whatever the metric."""
-        return next((row.conditions for row in self.rows if row.dataset == dataset), {})
+    def config(self) -> dict[str, Any]:
+        """Version of the prompt and mode of each dataset."""
+        versions = {row.dataset: row.version for row in self.rows if row.version != "-"}
+        modes = {row.dataset: row.mode for row in self.rows if row.mode != "-"}
+        return {"prompt_versions": versions, "modes": modes}
 
 
 def read_table(lines: list[str], first: int) -> Table:
@@ -58,21 +61,17 @@ def read_table(lines: list[str], first: int) -> Table:
             break
         if len(cells) != len(header):
             raise ParseError(f"line {number}: {len(cells)} cells, not {len(header)}")
-        rows.append(_row(number, cells))
+        dataset, version, metric, mode = cells[:_COLUMNS]
+        rows.append(Row(number, dataset, version, metric, mode, cells[_COLUMNS:]))
     return Table([model.strip() for model in header[_COLUMNS:]], rows)
-
-
-def _row(line: int, cells: list[str]) -> Row:
-    dataset, version, metric, mode = cells[:_COLUMNS]
-    conditions = {key: text for key, text in (("version", version), ("mode", mode)) if text != "-"}
-    return Row(line, dataset, metric, conditions, cells[_COLUMNS:])
 
 
 def csv_items(place: Place, lines: list[str]) -> Iterator[Item]:
     """Items of the table alone."""
     table = read_table(lines, 0)
-    models = [of_summary(place, model) for model in table.models]
-    for column, model in enumerate(models):
+    for column, name in enumerate(table.models):
+        model = of_summary(place, name)
+        model.config = table.config()
         for row in table.rows:
             if row.metric != "-":
                 yield _cell(model, row, column)
@@ -82,7 +81,7 @@ def csv_items(place: Place, lines: list[str]) -> Iterator[Item]:
 def _cell(model: Model, row: Row, column: int) -> Measurement:
     raw = row.cells[column]
     decimals = str(len(raw.partition(".")[2]))
-    return model.measurement(row.dataset, row.metric, raw, row.line, row.conditions, decimals)
+    return model.measurement(row.dataset, row.metric, raw, row.line, decimals)
 
 
 # --------------------------------------------------------------------------- the text form
@@ -97,9 +96,10 @@ def text_items(place: Place, lines: list[str]) -> Iterator[Item]:
     raw = _raw(lines, first + len(table.rows))
     for column, name in enumerate(table.models):
         model = of_summary(place, name)
+        model.config = table.config()
         told: set[Key] = set()
         for line, dataset, result in raw.get(name, []):
-            yield from _result(model, table, line, dataset, result)
+            yield from _result(model, line, dataset, result)
             told |= {(dataset, metric) for metric, value in result.items() if _is_score(value)}
         for row in table.rows:
             if row.metric != "-" and (row.dataset, row.metric) not in told:
@@ -107,13 +107,13 @@ def text_items(place: Place, lines: list[str]) -> Iterator[Item]:
         yield model.run()
 
 
-def _result(model: Model, table: Table, line: int, dataset: str, result: dict[str, Any]) -> Iterator[Item]:
+def _result(model: Model, line: int, dataset: str, result: dict[str, Any]) -> Iterator[Item]:
     """Scores of one dataset; what went wrong with it is an event."""
     if "error" in result:
         yield Event(model.name, "error", f"{dataset}: {result['error']}"[:2000], line)
     for metric, value in result.items():
         if _is_score(value):
-            yield model.measurement(dataset, str(metric), repr(value), line, table.conditions(dataset))
+            yield model.measurement(dataset, str(metric), repr(value), line)
 
 
 def _is_score(value: Any) -> bool:

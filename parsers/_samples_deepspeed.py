@@ -47,6 +47,8 @@ Epoch 1/1 with loss 0.5754
 chosen: -31.5, rejected: -33.25, loss: 0.665
 chosen_last_scores (higher is better) : 2.75, acc (higher is better) : 0.4924
 'step':500, 'ppl': 61.75, 'seq_len': 256, 'consume layer-tokens': 18432
+Step at 502 with Perplexity: 60.25
+Before cleaning, Epoch at 1 with Perplexity: 60.5
 """  # noqa: E501
 
 _RLHF = """\
@@ -116,7 +118,7 @@ SAMPLES = (
     Sample(
         "step1/chat.log",
         _CHAT,
-        matched=7,
+        matched=9,
         points={
             ("val", "perplexity", None): 4998.5,
             ("val", "loss", None): 8.5,
@@ -128,6 +130,8 @@ SAMPLES = (
             ("val", "reward_rejected", 460): -33.25,
             ("val", "accuracy", 460): 0.4924,
             ("val", "perplexity", 500): 61.75,
+            ("val", "perplexity", 502): 60.25,
+            ("val", "perplexity", 460): 60.5,
             ("val", "seq_len", 500): 256.0,
             ("val", "consume layer-tokens", 500): 18432.0,
         },

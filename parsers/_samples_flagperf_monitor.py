@@ -174,7 +174,7 @@ SAMPLES = (
     ),
     Sample(f"{_DIR}/cpu_monitor.log", _CPU, matched=2, points={("train", "cpu_utilisation", None): 0.5}),
     Sample(f"{_DIR}/mem_monitor.log", _MEM, matched=1, points={("train", "host_memory_utilisation", None): 0.0675}),
-    Sample(f"{_DIR}/pwr_monitor.log", _POWER, matched=2, points={("train", "power", None): 820.0}),
+    Sample(f"{_DIR}/pwr_monitor.log", _POWER, matched=2, points={("train", "system_power", None): 820.0}),
     Sample("10_0_0_5/xpu.log.txt", _ALONE, matched=4, points={("test", "power", None): 76, ("test", "temperature", None): 42}),
     Sample("10_0_0_5/cpu.log.txt", _ALONE_CPU + "0.25\n\n", matched=2, points={("test", "cpu_utilisation", None): 0.25}),
 )  # fmt: skip

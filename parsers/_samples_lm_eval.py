@@ -95,7 +95,8 @@ _LISTED = """\
 _IFEVAL = (
     '{"results": {"ifeval": {"alias": "ifeval", "prompt_level_strict_acc,none": 0.5,'
     ' "inst_level_strict_acc,none": 0.625, "prompt_level_strict_acc_stderr,none": 0.02,'
-    ' "prompt_level_loose_acc,none": 0.5625, "inst_level_loose_acc,none": 0.6875, "mc1,none": 0.375, "mc2,none": 0.4375}},'
+    ' "prompt_level_loose_acc,none": 0.5625, "inst_level_loose_acc,none": 0.6875,'
+    ' "mc1,none": 0.375, "mc2,none": 0.4375}},'
     ' "versions": {"ifeval": 4.0}, "n-shot": {"ifeval": 0},'
     ' "config": {"model": "vllm", "model_args": "pretrained=/models/Toy", "limit": null}}\n'
 )

@@ -112,7 +112,7 @@ TRAINING_SAMPLES = (
         _ABORTED,
         matched=5,
         points={
-            ("val", "auc", 25): 0.8,
+            ("val", "roc_auc", 25): 0.8,
             ("val", "eval_accuracy/FID", 50): 0.81,
             ("train", "samples_per_second", 25): 20_000.0,
             ("train", "loss", 30): 1.75,

@@ -40,6 +40,11 @@ _CSV_VALUES: dict[tuple[str, ...], float | None] = {
     ("toy-match", "exact_match", "value"): 0.415,
     ("toys", "score", "value"): 16.78,
 }
+_VERSIONS = {
+    "toy-exam": "db9ce2", "toy-code": "a82cae", "toy-squad": "1c2571", "toy-wino": "63ee5f", "toy-sum": "9f8e7d",
+    "toy-mt": "9f8e7e", "toy-truth": "9f8e7f", "toy-toxic": "9f8e70", "toy-match": "9f8e71",
+}  # fmt: skip
+_MODES = {**dict.fromkeys(_VERSIONS, "gen"), "toy-wino": "ppl", "toys": "mixed"}
 _FAILED = """\
 dataset,version,metric,mode,toy-broken
 toy-exam,db9ce2,accuracy,gen,-
@@ -58,6 +63,7 @@ CSV_SAMPLES = (
                 "kind": "evaluation",
                 "status": "completed",
                 "started_at": 1713776060000000,
+                "config": {"modes": _MODES, "prompt_versions": _VERSIONS},
             },
             "20240422_085420/toy 13b chat": {"status": "completed"},
         },
@@ -141,7 +147,7 @@ RESULT_SAMPLES = (
         "outputs/20240422_085420/results/toy-7b-hf/toy-code.json",
         '{"error": "preds and refrs have different length"}\n',
         matched=0,
-        runs={"20240422_085420/toy-7b-hf": {"status": "failed"}},
+        runs={"20240422_085420/toy-7b-hf": {"status": None}},
         events=("error",),
     ),
     Sample(

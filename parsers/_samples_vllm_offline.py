@@ -81,3 +81,27 @@ LATENCY_SAMPLES = (
         runs={"night/latency": {"model": "toy/Toy-8B", "config": {"batch_size": 8}}},
     ),
 )
+
+TABLE_SAMPLES = (
+    Sample(
+        "charts/throughput_output.csv",
+        "input_len,out_len,batch_size,elapsed_time,num_requests,total_num_tokens,requests_per_second,tokens_per_second\n"
+        "128,2048,4,71.25,4,8704,0.0625,122.125\n",
+        matched=1,
+        measurements={
+            ("benchmark_duration", "value"): 71.25,
+            ("completed_requests", "value"): 4.0,
+            ("total_tokens", "value"): 8704.0,
+            ("requests_per_second", "value"): 0.0625,
+            ("total_tokens_per_second", "value"): 122.125,
+        },
+        runs={"charts/throughput_output": {"framework": "vllm", "config": {"output_len": 2048.0}}},
+    ),
+    Sample(
+        "latency_output.csv",
+        "input_len\toutput_len\tbatch_size\tavg_latency\tp50\n2048\t2048\t4\t73.04\t73.05\n2048\t2048\t8 78.6  78.6\n",
+        matched=1,
+        measurements={("e2e_batch_latency", "mean"): 73.04, ("e2e_batch_latency", "p50"): 73.05},
+        suspects=1,
+    ),
+)

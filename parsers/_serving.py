@@ -94,7 +94,7 @@ def measurement(
     return Measurement(
         run=run,
         metric=meaning.metric,
-        value=None if known is None else known * meaning.factor,
+        value=None if known is None else _scaled(known, meaning.factor),
         statistic=meaning.statistic,
         raw_name=raw_name,
         raw_value=value if isinstance(value, str) else json.dumps(value),
@@ -109,6 +109,12 @@ def measurement(
         precision=precision,
         line=line,
     )
+
+
+def _scaled(value: float, factor: float) -> float:
+    """``value * factor``; by division where that rounds better (314.58 ms are 0.31458 s)."""
+    inverse = round(1 / factor) if 0 < factor < 1 else 0
+    return value / inverse if inverse and abs(inverse * factor - 1) < 1e-12 else value * factor
 
 
 def numeric(value: Any) -> float | None:

@@ -8,8 +8,21 @@ from typing import Any
 from llmstats.parsing import Place
 from llmstats.records import Item, Run
 
-from ._serving import Case, Meaning, decimals, measurement, numeric
+from ._serving import SUM, Case, Meaning, decimals, measurement, numeric
 from ._serving_result import run_base
+
+#: Keys of ``vllm bench throughput``, and labels that it prints.
+THROUGHPUT = {
+    "elapsed_time": Meaning("benchmark_duration"),
+    "num_requests": Meaning("completed_requests"),
+    "total_num_tokens": Meaning("total_tokens", "total_tokens@prompt_and_output"),
+    "requests_per_second": Meaning("requests_per_second"),
+    "tokens_per_second": Meaning("total_tokens_per_second", "total_tokens_per_second@offline"),
+    "output_tokens_per_second": Meaning("output_tokens_per_second", "output_tokens_per_second@offline"),
+    "Total num prompt tokens": Meaning("input_tokens", statistic=SUM),
+    "Total num output tokens": Meaning("output_tokens", statistic=SUM),
+}
+BATCH_LATENCY = Meaning("e2e_batch_latency", "e2e_batch_latency@generate_call")
 
 Printed = dict[str, tuple[str, int]]  # raw name -> text of the number, line
 
@@ -39,5 +52,6 @@ def printed(run: Run, values: Printed, names: Mapping[str, Meaning]) -> Iterator
     case = case_in(run.config)
     for raw_name, (text, line) in values.items():
         precision = decimals(text) if "." in text else "full"
-        yield measurement(run.name, names[raw_name], text, raw_name, line, case, precision)
+        meaning = names.get(raw_name, Meaning(raw_name))
+        yield measurement(run.name, meaning, text, raw_name, line, case, precision)
     yield run

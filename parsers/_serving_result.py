@@ -176,5 +176,6 @@ def lengths_in(name: str) -> dict[str, int]:
 
 
 def run_base(place: Place) -> str:
-    """``directory/file`` without the suffix."""
-    return "/".join(part for part in (place.parent(), place.stem) if part)
+    """``directory/file`` without the suffix; a directory that is but a number is named with those above it."""
+    up = 3 if place.parent().replace(".", "").isdigit() else 1
+    return "/".join(part for part in (*(place.parent(i) for i in range(up, 0, -1)), place.stem) if part)

@@ -39,7 +39,8 @@ _COLONS = re.compile(rf"(?P<key>[a-z][a-z/ ()]*): (?P<value>{NUMBER})(?=\s|$)")
 
 _FOREIGN = re.compile(
     r"\| consumed samples: |^\s*\{'(?:(?:eval_)?loss|train_runtime)'|\[INFO\|trainer\.py:|\[titan\] \d|\[XTuner\]"
-    r"| - mmengine - | - mmcv - |ITERATION \d| iteration +\d+/ *\d+ \||\[components/metrics:",
+    r"| - mmengine - | - mmcv - |ITERATION \d| iteration +\d+/ *\d+ \||\[components/metrics:"
+    r"|pretrain_\w+\.py\b.{0,3000}--tensor-model-parallel-size",
     re.M,
 )
 _HEAD = re.compile(
@@ -51,8 +52,8 @@ _HEAD = re.compile(
 
 _BEGIN = re.compile(r"\[runner\.py:\d+:main\] cmd = |^cmd = deepspeed |\[engine\.py:\d+:__init__\] DeepSpeed info")
 _SAYS = re.compile(
-    r"DeepSpeed info|dist_world_size=|nnodes=|world_size \.{2,}|gradient_accumulation_steps \.{2,}|train_batch_size \.{2,}|"
-    r"zero_optimization_stage \.{2,}|(?:bfloat16|fp16)_enabled \.{2,}|exits successfully|Killing subprocess|"
+    r"DeepSpeed info|dist_world_size=|nnodes=|world_size \.{2,}|gradient_accumulation_steps \.{2,}|"
+    r"train_batch_size \.{2,}|zero_optimization_stage \.{2,}|(?:bfloat16|fp16)_enabled \.{2,}|exits successfully|Killing subprocess|"
     r"[Ss]aving model checkpoint|Saved checkpoint|(?:OVERFLOW|Overflow)|Total (?:Micro|Generation) Batches|"
     r"cmd = |\] \[ERROR\] |model_name_or_path"
 )
@@ -114,6 +115,7 @@ class DeepSpeedLog(StepLines):
         "Unsupervised Loss": Name("unsupervised_loss"),
         "average reward score": Name("reward"),
         "ppl": Name("perplexity"),
+        "Perplexity": Name("perplexity"),
         "chosen": Name("reward_chosen"),
         "rejected": Name("reward_rejected"),
         "chosen_last_scores (higher is better)": Name("reward_chosen"),
@@ -167,7 +169,8 @@ class DeepSpeedLog(StepLines):
         if precision := _PRECISION.search(message):
             run.precision = {"bfloat16": "bf16", "fp16": "fp16"}[precision[1]]
         if (model := _MODEL.search(message)) and run.model is None:
-            run.model = model[1].strip("'\",").rstrip("/").rsplit("/", 1)[-1]
+            name = model[1].strip("'\",").rstrip("/").rsplit("/", 1)[-1]
+            run.model = None if name in ("output", "outputs") else name
         if "exits successfully" in message and run.status is None:
             run.status = "completed"
 

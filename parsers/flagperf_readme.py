@@ -6,6 +6,7 @@ their runs.  A page whose cells are all ``/`` is recognised and gives no run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from llmstats.parsing import DocumentParser, Head, Place
@@ -43,7 +44,7 @@ class FlagPerfReadme(DocumentParser):
             return None
         for table in tables(head.text):
             kind = _kind(table.header)
-            if kind and table.rows:
+            if kind and not _is_template(table):
                 return f"table of {kind} results in line {table.line}"
         return None
 
@@ -65,14 +66,20 @@ def _kind(header: list[str]) -> str | None:
     return "chip" if is_chip(header) else next((kind for fits, _, kind in _READERS if fits(header)), None)
 
 
+def _is_template(table: Table) -> bool:
+    """Whether nothing but unrendered cells stands in a table."""
+    return all(any("{{" in cell for cell in row.cells) for row in table.rows)
+
+
 def _is_known(header: list[str]) -> bool:
     """Tables of this page that hold no results, or are read elsewhere."""
     return is_chip(header) or is_monitor(header) or header[:1] == ["指标名称"]
 
 
 def _left_out(page: Page, table: Table) -> None:
-    """A table with numbers below a header that nobody knows."""
-    if any(amount(cell) for row in table.rows for cell in row.cells[1:]):
+    """A table with numbers below a header that nobody knows, in a section of results."""
+    title = next((s.title for s in reversed(page.sections) if s.line <= table.line), "")
+    if re.search("运行|性能|结果", title) and any(amount(cell) for row in table.rows for cell in row.cells[1:]):
         page.issues.append(
             Issue("a table of numbers that was not read", table.line, " | ".join(table.header)[:500], suspect=False)
         )

@@ -17,7 +17,9 @@ from ._hf import NAMES, figures, output_dir, trained_by
 from ._samples_hf import RESULTS_SAMPLES
 
 _NAMED = ("all_results.json", "train_results.json", "eval_results.json", "predict_results.json", "test_results.json")
-_KEY = re.compile(r'"(?:train|eval|predict|test)(?:_\w+)?_(?:runtime|loss|samples_per_second|steps_per_second)": ?[\d"]')
+_KEY = re.compile(
+    r'"(?:train|eval|predict|test)(?:_\w+)?_(?:runtime|loss|samples_per_second|steps_per_second)": ?[\d"]'
+)
 
 
 class HFResults(DocumentParser):

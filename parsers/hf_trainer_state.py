@@ -41,9 +41,8 @@ class HFTrainerState(DocumentParser):
     def detect(self, head: Head) -> str | None:
         if '"log_history"' not in head.text or not head.text.lstrip().startswith("{"):
             return None
-        if '"is_local_process_zero"' in head.text or '"global_step"' in head.text and head.place.name.endswith("state.json"):
-            return '"log_history" of a trainer\'s state'
-        return None
+        named = '"global_step"' in head.text and head.place.name.endswith("state.json")
+        return "log_history of a trainer's state" if named or '"is_local_process_zero"' in head.text else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         document = Json(text)

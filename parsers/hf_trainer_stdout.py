@@ -1,20 +1,20 @@
 """What a Hugging Face Trainer prints, under any launcher: dicts, progress bars, blocks of final figures.
 
 Source: ``transformers/trainer_callback.py`` ``ProgressCallback``, ``PrinterCallback`` and ``trainer_pt_utils.py``
-``log_metrics`` from 3.0 to 5 (where floats became texts of four significant digits); TRL and ms-swift print the same way.
+``log_metrics`` from 3.0 to 5 (where floats became texts of four significant digits); TRL and ms-swift print so too.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar
 
 from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Issue, Item
 
-from ._hf import NAMES, fingerprint, numbers
-from ._hf_stdout import Reader, Segment, count_steps, finals, finish, points_of
+from ._hf import NAMES, fingerprint, numbers, trained_by
+from ._hf_stdout import Reader, Segment, finals, finish, points_of
+from ._hf_steps import count_steps
 from ._samples_hf import STDOUT_SAMPLES
 
 _RECORD = re.compile(
@@ -22,6 +22,8 @@ _RECORD = re.compile(
     r"'(?:epoch|learning_rate|global_step/max_steps|global_step|iteration|train_loss)': "
 )
 _BEGINS = re.compile(r"trainer\.py:\d+\D.*\*{5} Running (?:training|Evaluation|Prediction) \*{5}")
+#: What runs the Trainer, by how it logs.
+_WRAPPERS = (("[INFO:swift]", "ms-swift"), (" llamafactory.", "LLaMA-Factory"), (" llmtuner.", "LLaMA-Factory"))
 _NO_STEPS = "the log does not prove the steps of these records: no progress bar between them, no logging interval"
 
 
@@ -34,7 +36,6 @@ class HFTrainerStdout(DocumentParser):
     writes = "transformers"
     names = {**NAMES, "tqdm": NAMES["elapsed_time"]}
     samples = STDOUT_SAMPLES
-    framework: ClassVar[str] = "transformers"
 
     def detect(self, head: Head) -> str | None:
         if head.place.name == "running_log.txt":
@@ -46,11 +47,13 @@ class HFTrainerStdout(DocumentParser):
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         name = "/".join(part for part in (place.parent(), place.stem) if part)
-        for segment in Reader(name, place, self.framework).read(text):
+        wrapper = next((wrapper for mark, wrapper in _WRAPPERS if mark in text), None)
+        for segment in Reader(name, place, wrapper).read(text):
             count_steps(segment)
-            yield from self.items(segment)
+            yield from self._items(segment)
+        yield trained_by(name, place.path)
 
-    def items(self, segment: Segment) -> Iterator[Item]:
+    def _items(self, segment: Segment) -> Iterator[Item]:
         """Items of one start of the program."""
         trains = segment.of("train")
         unplaced = [r for r in trains if r.step is None]

@@ -26,7 +26,7 @@ _ASKED = re.compile(
     r"(?P<backend>[\w./-]+) \((?P<args>.*?)\), (?:gen_kwargs: \(.*?\), )?limit: (?P<limit>[\w.]+), "
     r"(?:provide_description: \w+, )?num_fewshot: (?P<shots>\w+), batch_size: (?P<batch>[\w:.]+)(?: \(.*\))?\s*$"
 )
-_HEADER = re.compile(r"^\| *(?:Tasks?|Groups) *\|(?: *[\w-]* *\|)* *Metric *\|(?: *\|)?.*\|$", re.M)
+_HEADER = re.compile(r"^\| *(?:Tasks?|Groups) *\| *Version *\|(?:[^|\n]*\|)*? *Metric *\|", re.M)
 _SIGNS = re.compile(
     r"^.{0,120}Running (?:loglikelihood|loglikelihood_rolling|generate_until|greedy_until|multiple_choice) requests"
     r"|^.{0,120}Selected Tasks: \["
@@ -48,7 +48,7 @@ class LMEvalLog(DocumentParser):
     samples = LOG_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if "|Version|" in head.text and _HEADER.search(head.text):
+        if "Version" in head.text and _HEADER.search(head.text):
             return "table of tasks, versions and metrics"
         if any(word in head.text for word in _WORDS) and _SIGNS.search(head.text):
             return "lines of lm_eval's evaluator"
@@ -56,7 +56,8 @@ class LMEvalLog(DocumentParser):
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         lines = text.split("\n")
-        lines.pop()  # behind the last newline: nothing, or half a line
+        if not lines[-1].rstrip().endswith(("|", "}")):
+            lines.pop()  # behind the last newline: nothing, or half a line; a row of a table closes itself
         places = [i for i, line in enumerate(lines, 1) if not is_bar(line)]
         for item in _items([lines[i - 1] for i in places], place):
             if not isinstance(item, (Run, Points)) and item.line is not None:

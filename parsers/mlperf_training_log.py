@@ -22,7 +22,7 @@ from ._mlperf import below_results, described
 from ._samples_mlperf import TRAINING_SAMPLES
 
 _MARK = ":::MLLOG "
-_LINE = re.compile(r":::MLLOG \{(?!.*\"namespace\": \"mlperf::logging\").*")
+_LINE = re.compile(r':::MLLOG \{ ?"(?:namespace|time_ms|event_type)": .*')
 _OLD = re.compile(
     r":::MLPv(?P<round>0\.[56])\.\d+ (?P<benchmark>\w+) (?P<time>\d+\.\d+) \([^)]*\) (?P<key>\w+)(?:: (?P<value>.*))?$"
 )
@@ -35,13 +35,13 @@ _ACCURACY = {"resnet", "resnet50", "bert", "rgat", "gnn"}
 _QUALITY = {
     **dict.fromkeys(_LOSS, Name("loss", 1.0, "loss@mlperf_eval")),
     **dict.fromkeys(_ACCURACY, Name("accuracy", 1.0, "accuracy@mlperf_eval")),
-    **dict.fromkeys(("dlrm", "dlrm_dcnv2"), Name("auc", 1.0, "auc@mlperf_eval")),
+    **dict.fromkeys(("dlrm", "dlrm_dcnv2"), Name("roc_auc", 1.0, "auc@mlperf_eval")),
 }
 _NAMES = {
     "throughput": Name("samples_per_second", 1.0, "samples_per_second@mlperf_tracked"),
     "train_step_time": Name("step_time", 1.0, "step_time@mlperf_tracked"),
-    "reduced_train_loss": Name("loss"),
-    "train_loss": Name("loss"),
+    "reduced_train_loss": Name("loss", 1.0, "loss@mlperf_tracked"),
+    "train_loss": Name("loss", 1.0, "loss@mlperf_tracked"),
     "train_accuracy": Name("accuracy", 1.0, "accuracy@mlperf_train"),
     "lr": Name("learning_rate"),
     "samples_count": Name("samples"),
@@ -60,7 +60,9 @@ class MlperfTrainingLog(DocumentParser):
     samples = TRAINING_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if ":::MLL" in head.text and (match := _LINE.search(head.text)):
+        if "mlperf::logging" in head.text:
+            return None  # LoadGen's detail log
+        if _MARK in head.text and (match := _LINE.search(head.text)):
             return f"line {match[0][:120]!r}"
         if ":::MLPv0." in head.text and re.search(r":::MLPv0\.[56]\.\d+ \w+ \d+\.\d+ \(", head.text):
             return "line ':::MLPv0.…'"

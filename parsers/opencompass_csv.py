@@ -5,6 +5,7 @@ AISBench, which grew out of OpenCompass, writes the same file for its evaluation
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from llmstats.parsing import DocumentParser, Head, Place
@@ -13,6 +14,9 @@ from llmstats.records import Item
 from ._opencompass import HEADER
 from ._opencompass_summary import csv_items
 from ._samples_opencompass import CSV_SAMPLES
+
+#: How a row ends that nothing cut: all scores have two decimals.
+_WHOLE = re.compile(r",(?:-?\d+\.\d\d|-)$")
 
 
 class OpenCompassCsv(DocumentParser):
@@ -29,5 +33,6 @@ class OpenCompassCsv(DocumentParser):
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         lines = text.split("\n")
-        lines.pop()  # behind the last newline: nothing, or half a row
+        if not _WHOLE.search(lines[-1]):
+            lines.pop()  # behind the last newline: nothing, or half a row
         return csv_items(place, lines or [""])

@@ -65,7 +65,7 @@ def _model(place: Place) -> Model:
 def _scores(model: Model, dataset: str, printed: str | None, line: int) -> Iterator[Measurement]:
     for metric, value in (read_repr(printed) or {} if printed else {}).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield model.measurement(dataset, str(metric), repr(value), line, {})
+            yield model.measurement(dataset, str(metric), repr(value), line)
 
 
 def _time(model: Model, place: Place, dataset: str, seconds: str, line: int) -> Measurement:

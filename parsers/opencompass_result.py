@@ -48,5 +48,7 @@ class OpenCompassResult(DocumentParser):
             if key == "error":
                 yield Event(model.name, "error", f"{dataset}: {value}"[:2000], line)
             elif isinstance(value, (int, float)) and not isinstance(value, bool):
-                yield model.measurement(dataset, key, json.dumps(value), line, {})
-        yield model.run()
+                yield model.measurement(dataset, key, json.dumps(value), line)
+        run = model.run()
+        run.status = "completed" if model.values else None  # an error of one dataset does not tell of the others
+        yield run

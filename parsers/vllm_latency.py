@@ -17,11 +17,10 @@ from llmstats.records import Item
 from ._samples_vllm_offline import LATENCY_SAMPLES
 from ._serving import Meaning, measurement
 from ._serving import statistic as statistic_of
-from ._serving_offline import Printed, case_in, offline_run, printed
+from ._serving_offline import BATCH_LATENCY, Printed, case_in, offline_run, printed
 from ._serving_result import lengths_in
 from ._serving_text import announced, complete_lines
 
-_BATCH = Meaning("e2e_batch_latency", "e2e_batch_latency@generate_call")
 _LINE = re.compile(r"(?:(?P<word>Avg|Std) latency|(?P<rank>\d+)% percentile latency): (?P<value>[\d.e-]+) seconds\s*$")
 
 
@@ -58,7 +57,9 @@ def _saved(place: Place, text: str) -> Iterator[Item]:
     for word, path in words.items():
         number = percentiles[path[1]] if len(path) > 1 else value.get(path[0])
         if number is not None:
-            yield measurement(run.name, _BATCH.as_statistic(word), number, ".".join(path), json.line(*path), case)
+            yield measurement(
+                run.name, BATCH_LATENCY.as_statistic(word), number, ".".join(path), json.line(*path), case
+            )
     yield run
 
 
@@ -69,7 +70,7 @@ def _log(place: Place, text: str) -> Iterator[Item]:
     for number, line in enumerate(complete_lines(text), 1):
         if found := _LINE.match(line):
             raw_name = line.partition(":")[0]
-            names[raw_name] = _BATCH.as_statistic(statistic_of(found["word"] or f"p{found['rank']}") or "value")
+            names[raw_name] = BATCH_LATENCY.as_statistic(statistic_of(found["word"] or f"p{found['rank']}") or "value")
             values[raw_name] = (found["value"], number)
         else:
             config |= announced(line)

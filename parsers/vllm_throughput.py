@@ -16,21 +16,11 @@ from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item, Run
 
 from ._samples_vllm_offline import THROUGHPUT_SAMPLES
-from ._serving import SUM, Meaning, measurement
-from ._serving_offline import Printed, case_in, offline_run, printed
+from ._serving import Meaning, measurement
+from ._serving_offline import THROUGHPUT, Printed, case_in, offline_run, printed
 from ._serving_result import lengths_in
 from ._serving_text import announced, complete_lines
 
-_NAMES = {
-    "elapsed_time": Meaning("benchmark_duration"),
-    "num_requests": Meaning("completed_requests"),
-    "total_num_tokens": Meaning("total_tokens", "total_tokens@prompt_and_output"),
-    "requests_per_second": Meaning("requests_per_second"),
-    "tokens_per_second": Meaning("total_tokens_per_second", "total_tokens_per_second@offline"),
-    "output_tokens_per_second": Meaning("output_tokens_per_second", "output_tokens_per_second@offline"),
-    "Total num prompt tokens": Meaning("input_tokens", statistic=SUM),
-    "Total num output tokens": Meaning("output_tokens", statistic=SUM),
-}
 #: A user's own additions, with their own spelling.
 _ASKED = {"input": "input_len", "ouput": "output_len", "output": "output_len", "input_len": "input_len",
           "output_len": "output_len", "batch_size": "batch_size"}  # fmt: skip
@@ -52,7 +42,7 @@ class VLLMThroughput(DocumentParser):
         text = head.text
         if '"total_num_tokens"' in text and '"requests_per_second"' in text and text.lstrip().startswith("{"):
             return "keys elapsed_time, num_requests, total_num_tokens, requests_per_second"
-        if "Throughput: " in text and any(_LINE.match(line) for line in head.lines):
+        if "Throughput: " in text and "Num totol tokens" not in text and any(_LINE.match(line) for line in head.lines):
             return "a line 'Throughput: … requests/s, … tokens/s'"
         return None
 
@@ -70,8 +60,8 @@ def _saved(place: Place, text: str) -> Iterator[Item]:
     _print(run, value.get("elapsed_time"), value.get("requests_per_second"))
     case = case_in(run.config)
     for key, number in value.items():
-        if key in _NAMES or (key not in _ASKED and isinstance(number, (int, float))):
-            yield measurement(run.name, _NAMES.get(key, Meaning(key)), number, key, json.line(key), case)
+        if key in THROUGHPUT or (key not in _ASKED and isinstance(number, (int, float))):
+            yield measurement(run.name, THROUGHPUT.get(key, Meaning(key)), number, key, json.line(key), case)
         elif isinstance(number, str):
             run.config[key] = number
     yield run
@@ -95,4 +85,4 @@ def _log(place: Place, text: str) -> Iterator[Item]:
             config |= announced(line)
     if not values:
         raise ParseError("no line 'Throughput: …' that ends")
-    yield from printed(offline_run(place, "vllm", config), values, _NAMES)
+    yield from printed(offline_run(place, "vllm", config), values, THROUGHPUT)

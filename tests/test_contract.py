@@ -169,12 +169,17 @@ def places_to_cut(parser: Parser, sample: Sample) -> list[int]:
     return sorted({*starts, *range(first, last + 1)})
 
 
+def place_of(p: parserkit.Point) -> tuple[object, ...]:
+    """Where a value stands; a document of one line holds several of a series there, told apart by their steps."""
+    return p.run, p.rank, p.phase, p.raw_name, p.line
+
+
 @each_sample
 def test_truncated(parser: Parser, sample: Sample) -> None:
     """What is left of a file that was cut gives no value that the whole one does not give."""
     raw = sample.raw
     whole = parserkit.read_sample(parser, sample)
-    known = {(p.run, p.rank, p.phase, p.raw_name, p.line): p for p in whole.points}
+    known = {place: p for p in whole.points for place in (place_of(p), (*place_of(p), p.step))}
     rows = {repr(m.raw_value) + m.metric + m.statistic for m in whole.of(Measurement)}
     seen = None
     for cut in places_to_cut(parser, sample):
@@ -188,7 +193,7 @@ def test_truncated(parser: Parser, sample: Sample) -> None:
             assert isinstance(parser, WholeParser)
             continue
         for p in part.points:
-            full = known.get((p.run, p.rank, p.phase, p.raw_name, p.line))
+            full = known.get((*place_of(p), p.step)) or known.get(place_of(p))
             if full is None:  # a document that proves less keeps the counter that it could not interpret
                 assert p.step is None, (cut, p)
                 assert isinstance(parser, WholeParser)

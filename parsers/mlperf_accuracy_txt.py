@@ -1,0 +1,84 @@
+"""MLPerf inference: ``accuracy.txt``, what the accuracy scripts of the benchmarks print.
+
+Source: ``evaluate-accuracy.py``, ``accuracy-imagenet.py``, ``accuracy-squad.py`` … of mlcommons/inference, and
+``truncate_accuracy_log.py`` (the hash).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmstats.parsing import DocumentParser, Head, Place
+from llmstats.records import Item, Measurement, Run
+
+from ._literals import read_repr
+from ._mlperf_inference import decimals, run_of
+from ._samples_mlperf_inference import ACCURACY_SAMPLES
+
+_HASH = re.compile(r"^hash=[0-9a-f]{64}$", re.M)
+_PERCENT = re.compile(r"(?<![\w.])(?P<key>accuracy|mAP|AUC|auc|f1|mean)=(?P<value>[\d.]+)(?P<percent>%?)")
+_WER = re.compile(r"Word Error Rate: (?P<value>[\d.]+)%?")
+_DICT = re.compile(r"^\{.*\}$")
+_INT = re.compile(r"np\.int\d+\((\d+)\)")
+
+#: Raw name -> metric and whether the script writes it in percent; others keep their name and scale.
+_METRICS = {
+    "accuracy": ("accuracy", True),
+    "mAP": ("mean_average_precision", True),
+    "AUC": ("roc_auc", True),
+    "auc": ("roc_auc", True),
+    "exact_match": ("exact_match", True),
+    "f1": ("f1", True),
+    "rouge1": ("rouge1", False),
+    "rouge2": ("rouge2", False),
+    "rougeL": ("rougeL", False),
+}
+
+
+class MlperfAccuracyTxt(DocumentParser):
+    """The run is the accuracy run of the same directory."""
+
+    name = "mlperf_accuracy_txt"
+    version = 1
+    title = "MLPerf inference accuracy (accuracy.txt)"
+    writes = "MLPerf inference"
+    samples = ACCURACY_SAMPLES
+
+    def detect(self, head: Head) -> str | None:
+        if not head.place.matches("accuracy.txt"):
+            return None
+        if (
+            match := _HASH.search(head.text)
+            or _PERCENT.search(head.text)
+            or re.search(r"'rouge1': |\"exact_match\": ", head.text)
+        ):
+            return f"named accuracy.txt, with {match[0][:40]!r}"
+        return None
+
+    def parse(self, place: Place, text: str) -> Iterator[Item]:
+        run = run_of(place)
+        run.kind = "evaluation"
+        yield run
+        for number, line in enumerate(text.split("\n"), 1):
+            yield from _line(run, line.strip(), number)
+
+
+def _line(run: Run, line: str, number: int) -> Iterator[Measurement]:
+    scores = read_repr(_INT.sub(r"\1", line)) if _DICT.match(line) else None
+    for key, value in (scores or {}).items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield _score(run.name, str(key), repr(value), number, percent=True)
+    if scores is None:
+        for match in _PERCENT.finditer(line):
+            yield _score(run.name, match["key"], match["value"], number, percent=bool(match["percent"]))
+        if wer := _WER.search(line):
+            yield _score(run.name, "Word Error Rate", wer["value"], number, percent=False)
+
+
+def _score(run: str, key: str, text: str, line: int, *, percent: bool) -> Measurement:
+    metric, is_share = _METRICS.get(key, (key, False))
+    value = float(text) / (100 if is_share and percent else 1)
+    return Measurement(
+        run, metric, value, raw_name=key, raw_value=text, definition=None, precision=decimals(text), line=line
+    )
