@@ -29,8 +29,8 @@ _TOKEN = re.compile(f"{_BAR.pattern}|(?P<record>{RECORD.pattern})")
 _LOGGED = re.compile(r">> $| - INFO - [\w.]+ - $")
 _BEGIN = re.compile(r"\*{5} Running training \*{5}")
 _PROGRAM = re.compile(r"Training/evaluation parameters \w*TrainingArguments\(")
-_BLOCK = re.compile(r"\*{5} (\w+) metrics \*{5}$")
-_FIGURE = re.compile(r"  (\S+) += +(\S.*?)\s*$")
+_BLOCK = re.compile(r"\*{5} \w+ metrics \*{5}")
+_FIGURE = re.compile(r"(?:[^=]*\s)?([^\s=]+) += +(\S.*?)\s*")
 _ENTRY = re.compile(r"(?:\w+\()?([a-z]\w*)=(.*?),?$")
 _STATED = re.compile(
     r"  (?P<key>Num examples|Num Epochs|Instantaneous batch size per device|Gradient Accumulation steps|"
@@ -50,6 +50,9 @@ _ARGUMENT = re.compile(
     r"(?<![\w-])(?:--)?(logging_steps|logging_first_step|logging_strategy)['\"]?(?:=|: | )['\"]?([\w.]+)"
 )
 _MODEL = re.compile(r"['\"]?\b(?:_name_or_path|model_name_or_path)['\"]?(?:=|: ?| )['\"]?([^'\",\s]+)")
+_CONFIG_FILE = re.compile(
+    r"loading configuration file \S*?(?:models--[^/\s]*?--)?([^/\s]+)(?:/snapshots/\w+)?/config\.json"
+)
 _CLOCK = re.compile(
     r"(?P<iso>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d{3})?)|(?P<m>\d\d)/(?P<d>\d\d)/(?P<y>\d{4}) (?P<t>\d\d:\d\d:\d\d)"
 )
@@ -103,6 +106,7 @@ class Segment:
     figures: list[tuple[int, str, str]] = field(default_factory=list)  #: line, key, text of a block
     arguments: dict[str, str] = field(default_factory=dict)
     epochs: dict[bool, float] = field(default_factory=dict)  #: of the last train record; copies are rounded
+    completed: bool = False
     failed: bool = False  #: an error after the last record
 
     @property
@@ -124,7 +128,7 @@ class Reader:
         self.segments: list[Segment] = [self._new(0)]
         self._bar: Bar | None = None
         self._waiting: Record | None = None
-        self._block: str | None = None
+        self._block = False
         self._dump = False
 
     def _new(self, index: int) -> Segment:
@@ -177,6 +181,12 @@ class Reader:
     # ---- what is said beside
 
     def _say(self, number: int, line: str) -> None:
+        if self._block:
+            found = _FIGURE.fullmatch(line)
+            if found:
+                self._now.figures.append((number, found[1], found[2]))
+                return
+            self._block = not line.strip()
         if "TrainingArguments(" in line and _PROGRAM.search(line):
             self._begin()
             self._dump = True
@@ -186,16 +196,23 @@ class Reader:
             self._dump = False
         if "*****" in line:
             self._marked(number, line)
-        if "_name_or_path" in line and self._now.run.model is None and (model := _MODEL.search(line)):
-            self._now.run.model = model[1].rstrip("/").rsplit("/", 1)[-1] or None
+        if "_name_or_path" in line or "loading configuration" in line:
+            self._model(line)
+        if "Training completed" in line:
+            self._now.completed = True
         if "logging_" in line:
             self._now.arguments |= dict(_ARGUMENT.findall(line))
         if any(word in line for word in _NOTABLE):
             self._event(number, line)
 
+    def _model(self, line: str) -> None:
+        """The first model that a segment names."""
+        found = _CONFIG_FILE.search(line) or _MODEL.search(line)
+        if found and self._now.run.model is None:
+            self._now.run.model = found[1].rstrip("/").rsplit("/", 1)[-1] or None
+
     def _marked(self, number: int, line: str) -> None:
-        block = _BLOCK.search(line)
-        self._block = block[1] if block else None
+        self._block = bool(_BLOCK.search(line))
         if _BEGIN.search(line):
             if self._now.begun or self._now.records:
                 self._begin()
@@ -205,8 +222,6 @@ class Reader:
     def _assigned(self, number: int, line: str) -> None:
         if self._dump and (entry := _ENTRY.fullmatch(line)):
             _configure(self._now.run, entry[1], entry[2])
-        elif self._block and (found := _FIGURE.fullmatch(line)):
-            self._now.figures.append((number, found[1], found[2]))
         elif stated := _STATED.search(line):
             self._now.run.config[_KEYS[stated["key"]]] = int(stated["value"].replace(",", ""))
 
@@ -340,7 +355,7 @@ _SIZES = ("global_batch_size", "per_device_train_batch_size", "gradient_accumula
 
 def finish(run: Run, segment: Segment) -> None:
     """What follows from the whole: status, devices, end."""
-    closed = any(is_final(r.values) for r in segment.records)
+    closed = segment.completed or any(is_final(r.values) for r in segment.records)
     run.status = "failed" if segment.failed and not closed else "completed" if closed else None
     whole, one, accumulated = (run.config.get(key) for key in _SIZES)
     if isinstance(whole, int) and isinstance(one, int) and isinstance(accumulated, int) and one * accumulated > 0:

@@ -20,12 +20,23 @@ _STEP = re.compile(
     rf"(?:{_CLOCK})?(?<![\w-])iteration(?: +(?P<step>\d{{1,12}})/ *(?P<last>\d{{1,12}})|: (?P<bare>\d{{1,12}})) \|"
 )
 _TIME = "elapsed time per iteration ("
-#: ``key: 1.5 |``; what no bar ends may be cut.
-_ENDED = re.compile(rf" *(?P<key>[^|]*?[^|: ]) ?: *(?P<value>{_NUMBER})(?P<unit>TFLOPS)? *\|")
+#: ``key: 1.5 |``, in Primus ``key: 1.5/1.25 |`` with the running mean behind; what no bar ends may be cut.
+_ENDED = re.compile(
+    rf" *(?P<key>[^|]*?[^|: ]) ?: *(?P<value>{_NUMBER})(?P<unit>TFLOPS)?"
+    rf"(?:/(?P<mean>{_NUMBER})| \(avg (?P<average>{_NUMBER})\))? *\|"
+)
+#: Device memory as AMD's tools see it, in Primus.
+_HIP = re.compile(
+    rf" *(?P<tool>hip|rocm) mem usage/free/total/usage_ratio: (?P<used>{_NUMBER})Gi?B/(?P<free>{_NUMBER})Gi?B/"
+    rf"(?P<total>{_NUMBER})Gi?B/[\d.]+% *\|"
+)
 #: ``| key: 1.5`` with nothing or a bar behind it.
 _BEGUN = re.compile(rf"\| (?P<key>[a-z ]+): (?P<value>{_NUMBER})(?= \||\[Rank |\s*$)")
 _SEGMENT = re.compile(r"[^|]*\|")
-_LAST = re.compile(rf" *(?P<key>[^|:]*[^|: ]): (?P<value>{_NUMBER})$")
+_LAST = re.compile(rf" *(?P<key>[^|:]*[^|: ]): +(?P<value>{_NUMBER})$")
+
+#: Keys that end a line: nothing was cut where the last bar is missing.
+_LAST_KEYS = ("number of nan iterations", "TFLOPs")
 
 _MEMORY = re.compile(
     r"(?:\[Rank (?P<rank>\d{1,6})\] )?"
@@ -69,8 +80,13 @@ _TIMER_METRICS = {
     "all-grads-sync": "gradient_sync_time",
     "grads-all-reduce": "gradient_sync_time",
     "allreduce": "gradient_sync_time",
+    "params-all-gather": "parameter_gather_time",
+    "optimizer-inner-step": "optimizer_update_time",
     "load-checkpoint": "checkpoint_load_time",
     "save-checkpoint": "checkpoint_save_time",
+    "startup-megatron-init-global": "init_time",
+    "model-and-optimizer-setup": "model_setup_time",
+    "train/valid/test-data-iterators-setup": "dataset_setup_time",
 }
 _MEMORY_METRICS = {
     "allocated": "memory_allocated",
@@ -122,6 +138,11 @@ _STEP_NAMES = {
     "tokens per gpu per second (tgs)": Name("tokens_per_second_per_device", 1.0, "tgs@sequences_times_length"),
     "TFLOPs": Name("tflops_per_device", 1.0, "tflops@megatron_deepspeed"),
     "approx flops per GPU": Name("tflops_per_device", 1.0, "tflops@megatron_deepspeed"),
+    "tokens per GPU (tokens/s/GPU)": Name("tokens_per_second_per_device", 1.0, "tgs@sequences_times_length"),
+    "tokens/s/GPU inst/harmonic mean": Name("tokens_per_second_per_device", 1.0, "tgs@sequences_times_length"),
+    "compute per GPU (TFLOP/s/GPU)": Name("tflops_per_device", 1.0, "tflops@megatron_formula"),
+    "device memory used (GB)": Name("memory_used", _GIB),
+    "device memory total (GB)": Name("memory_total", _GIB),
     "tokens/s": Name("tokens_per_second", 1.0, "tokens_per_second@step_without_padding"),
     "mfu": Name("mfu", 0.01, "mfu@mindspeed_device_table"),
     "max_memory_allocated(GB)": Name("memory_allocated_peak", _GIB, "memory@rank_since_start"),
@@ -160,7 +181,17 @@ def _memory_names() -> dict[str, Name]:
     }
 
 
-NAMES = {**_STEP_NAMES, **_OTHER_NAMES, **_timer_names(), **_memory_names()}
+def _mean_names() -> dict[str, Name]:
+    """What Primus writes behind a value: the mean over its recent steps."""
+    averaged = ("step_time", "tflops_per_device", "tokens_per_second_per_device")
+    return {
+        f"{raw} (running mean)": Name(name.metric, name.factor, f"{name.metric}@running_mean")
+        for raw, name in _STEP_NAMES.items()
+        if name.metric in averaged
+    }
+
+
+NAMES = {**_STEP_NAMES, **_mean_names(), **_OTHER_NAMES, **_timer_names(), **_memory_names()}
 #: What a result line of ``tasks/`` says, with the statistic's catalogue name.
 RESULT_NAMES = {
     "avg loss": Name("loss"),
@@ -204,7 +235,8 @@ def _iteration(text: str, head: re.Match[str]) -> Plan:
     at = front if front >= 0 else start
     before, _ = _ended(text, at, start)
     after, end = _ended(text, head.end(), len(text))
-    if head["bare"] and (last := _LAST.match(text, end)):
+    last = _LAST.match(text, end)
+    if last and (head["bare"] or last["key"] in _LAST_KEYS):
         after.append(Field(utf8(last["key"]), *last.span("value")))
         end = last.end()
     return Record("train", [*prefix_fields(text, at), *fields, *before, *after, Field("", end, len(text), "skip")])
@@ -214,13 +246,23 @@ def _ended(text: str, start: int, stop: int) -> tuple[list[Field], int]:
     """Fields of the bar-ended segments of ``text[start:stop]`` (free text is skipped), and where the last one ends."""
     fields, at = [], start
     while at < stop and (segment := _SEGMENT.match(text, at, stop)):
-        pair = _ENDED.fullmatch(text, at, segment.end())
-        if pair:
-            fields.append(Field(utf8(pair["key"]), *pair.span("value"), "number", pair["unit"] or ""))
-        else:
-            fields.append(Field("", at, segment.end(), "skip"))
+        fields += _segment(text, at, segment.end())
         at = segment.end()
     return fields, at
+
+
+def _segment(text: str, start: int, stop: int) -> list[Field]:
+    pair = _ENDED.fullmatch(text, start, stop)
+    if pair:
+        key = utf8(pair["key"])
+        fields = [Field(key, *pair.span("value"), "number", pair["unit"] or "")]
+        means = [group for group in ("mean", "average") if pair[group]]
+        return fields + [Field(f"{key} (running mean)", *pair.span(group)) for group in means]
+    hip = _HIP.fullmatch(text, start, stop)
+    if hip:
+        values = [Field(f"device memory {group} (GB)", *hip.span(group)) for group in ("used", "free", "total")]
+        return [*values, Field("", hip.end("total"), stop, "skip")]
+    return [Field("", start, stop, "skip")]
 
 
 def _memory(text: str, head: re.Match[str]) -> Plan:

@@ -175,6 +175,14 @@ FLAGSCALE_SAMPLES = (
         runs={"hetero_train/aquila/tp2dp1pp1_tp2dp2pp1": {"parallelism": None}},
     ),
     Sample(
+        "test_cases/rl/toy/results_gold/0_5b.json",
+        '{"val-core/openai/gsm8k/reward/mean@1": [0.25, 0.5]}\n',
+        matched=1,
+        measurements={("val-core/openai/gsm8k/reward/mean@1", "value"): 0.5},
+        runs={"rl/toy/0_5b": {"model": "toy"}},
+        unknown=("val-core/openai/gsm8k/reward/mean@1",),
+    ),
+    Sample(
         "hardware/Toy_X1/FlagScale/test_cases/train/mixtral/results_gold/tp2_ep2.json.patch",
         _PATCH,
         matched=1,

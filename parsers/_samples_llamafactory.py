@@ -81,6 +81,7 @@ RUNNING_SAMPLES = (
         "saves/Toy-7B/lora/night/running_log.txt",
         """\
 [INFO|2026-01-15 08:00:00] parser.py:355 >> Process rank: 0, device: cuda:0, n_gpu: 1, distributed training: False
+[INFO|2026-01-15 08:00:08] configuration_utils.py:691 >> loading configuration file /hub/models--acme--Toy-7B/snapshots/0a1b2c/config.json
 [INFO|2026-01-15 08:00:09] trainer.py:2134 >> ***** Running training *****
 [INFO|2026-01-15 08:00:09] trainer.py:2137 >>   Instantaneous batch size per device = 2
 [INFO|2026-01-15 08:00:09] trainer.py:2140 >>   Total train batch size (w. parallel, distributed & accumulation) = 16
@@ -88,6 +89,9 @@ RUNNING_SAMPLES = (
 [INFO|2026-01-15 08:00:09] trainer.py:2142 >>   Total optimization steps = 30
 [INFO|2026-01-15 08:01:11] callbacks.py:143 >> {'loss': 2.5000, 'learning_rate': 1.0000e-05, 'epoch': 0.50, 'throughput': 1024.50}
 [INFO|2026-01-15 08:03:11] trainer.py:3503 >> Saving model checkpoint to saves/Toy-7B/lora/night/checkpoint-30
+[INFO|2026-01-15 08:03:12] trainer.py:2681 >>
+
+Training completed. Do not forget to share your model on huggingface.co/models =)
 [INFO|2026-01-15 08:03:12] trainer.py:4021 >> ***** eval metrics *****
   eval_loss               =     1.5
   eval_runtime            = 0:00:02.50
@@ -98,6 +102,8 @@ RUNNING_SAMPLES = (
             "Toy-7B/lora/night": {
                 "root": "/data/logs/saves/Toy-7B/lora/night",
                 "device_count": 1,
+                "model": "Toy-7B",
+                "status": "completed",
                 "started_at": 1768464009000000,
                 "ended_at": 1768464191000000,
             }

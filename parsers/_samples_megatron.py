@@ -28,7 +28,10 @@ _MODERN = f"""\
 using world size: 8, data-parallel size: 2, context-parallel size: 1, hierarchical context-parallel sizes: None, \
 tensor-model-parallel size: 2, pipeline-model-parallel size: 2
 {_ARGUMENTS}INFO:megatron.core.timers:(min, max) time across ranks (ms):
+    startup-megatron-init-global ...................: (57000.00, 57250.00)
     load-checkpoint ................................: (250.00, 1000.00)
+    model-and-optimizer-setup ......................: (400.00, 500.00)
+    train/valid/test-data-iterators-setup ..........: (9000.00, 9500.00)
 [after megatron is initialized] datetime: 2026-01-15 08:00:00.250000\x20
  > number of parameters on (tensor, pipeline) model parallel rank (0, 0): 1250000
  [2026-01-15 08:00:10.500000] iteration        1/     400 | consumed samples:           16 | \
@@ -49,6 +52,8 @@ INFO:megatron.core.timers:(min, max) time across ranks (ms):
     all-grads-sync .................................: (375.00, 384.00)
     optimizer ......................................: (900.00, 950.00)
     optimizer-inner-step ...........................: (96.00, 144.00)
+    params-all-gather ..............................: (10.00, 12.00)
+    optimizer-count-zeros ..........................: (1.25, 1.50)
  [2026-01-15 08:00:14.500000] iteration        2/     400 | consumed samples:           32 | \
 skipped samples:            4 | elapsed time per iteration (ms): 4000.0 | throughput per GPU (TFLOP/s/GPU): 128.0 | \
 energy per GPU (J/iter/GPU): 1600.0 | power per GPU (W/GPU): 400.0 | learning rate: 2.000000E-05 | \
@@ -136,6 +141,20 @@ _NEOX = """\
  validation results at iteration 10 | lm_loss value: 1.025000E+01 | lm_loss_ppl value: 2.828262E+04 |\x20
 """
 
+#: Primus: value and running mean, memory as AMD's tools see it; a line without its last bar.
+_PRIMUS = """\
+[20260101 09:12:08][rank-7/8][INFO ] [--------trainer.py:2560] :  iteration      126/    5000 | \
+consumed samples:        16128 | elapsed time per iteration (ms): 13372.5/13364.5 | \
+hip mem usage/free/total/usage_ratio: 153.50GB/102.25GB/255.75GB/60.02% | \
+throughput per GPU (TFLOP/s/GPU): 567.5/568.0 | tokens per GPU (tokens/s/GPU): 9801.5/9807.5 | \
+learning rate: 9.984820E-06 | global batch size:   128 | lm loss: 6.500000E+00 | loss scale: 1.0 | grad norm: 0.061 | \
+number of skipped iterations:   0 | number of nan iterations:   0
+[20260101 09:12:21][rank-7/8][INFO ] [--------trainer.py:2560] :  iteration      127/    5000 | \
+consumed samples:        16256 | elapsed time per iteration (ms): 13000.5/13364.5 | \
+compute per GPU (TFLOP/s/GPU): 615.5 (avg 610.5) | tokens/s/GPU inst/harmonic mean: 11941.5/11900.5 | \
+lm loss: 6.250000E+00 | number of skipped iterations:   0 | number of nan iterations:   0 |
+"""
+
 #: MindSpeed-LLM on FSDP2: percent, GiB, tokens of the whole system.
 _FSDP2 = """\
 INFO [2026-02-01 19:25:37] >>  iteration        1/    2000 | consumed samples:          8 | \
@@ -168,7 +187,7 @@ SAMPLES = (
     Sample(
         "slurm/logs/12345.out",
         _MODERN,
-        matched=16,
+        matched=21,
         points={
             ("train", "samples", 1): 16.0,
             ("train", "skipped_samples", 2): 4.0,
@@ -203,8 +222,13 @@ SAMPLES = (
             ("train", "data_time", 1): 0.09,
             ("train", "gradient_sync_time", 1): 0.375,
             ("train", "optimizer_time", 1): 0.95,
-            ("train", "optimizer-inner-step (min)", 1): 96.0,
-            ("train", "optimizer-inner-step (max)", 1): 144.0,
+            ("train", "optimizer_update_time", 1): 0.144,
+            ("train", "parameter_gather_time", 1): 0.012,
+            ("train", "init_time", None): 57.25,
+            ("train", "model_setup_time", None): 0.5,
+            ("train", "dataset_setup_time", None): 9.5,
+            ("train", "optimizer-count-zeros (min)", 1): 1.25,
+            ("train", "optimizer-count-zeros (max)", 1): 1.5,
             ("val", "loss", 2): 9.25,
             ("val", "perplexity", 2): 10404.57,
             ("val", "validation-en lm loss value", 2): 9.5,
@@ -231,8 +255,8 @@ SAMPLES = (
         events=("checkpoint",),
         suspects=1,
         unknown=(
-            "optimizer-inner-step (min)",
-            "optimizer-inner-step (max)",
+            "optimizer-count-zeros (min)",
+            "optimizer-count-zeros (max)",
             "validation-en lm loss value",
             "validation-en lm loss PPL",
         ),
@@ -300,6 +324,25 @@ SAMPLES = (
             ("val", "perplexity", 10): 28282.62,
         },
         runs={"neox/train": {"framework": "gpt-neox"}},
+    ),
+    Sample(
+        "primus/train.log",
+        _PRIMUS,
+        matched=2,
+        points={
+            ("train", "step_time", 126): 13.3645,
+            ("train", "step_time", 127): 13.0005,
+            ("train", "tflops_per_device", 126): 568.0,
+            ("train", "tflops_per_device", 127): 610.5,
+            ("train", "tokens_per_second_per_device", 126): 9801.5,
+            ("train", "tokens_per_second_per_device", 127): 11900.5,
+            ("train", "memory_used", 126): 153.5 * _GIB,
+            ("train", "memory_total", 126): 255.75 * _GIB,
+            ("train", "device memory free (GB)", 126): 102.25,
+            ("train", "nan_iterations", 126): 0.0,
+        },
+        runs={"primus/train": {"framework": "primus", "config": {"train_iters": 5000}}},
+        unknown=("device memory free (GB)",),
     ),
     Sample(
         "fsdp2/train.log",

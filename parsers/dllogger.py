@@ -86,7 +86,7 @@ class _Log:
     run: Run
     units: dict[str, str] = field(default_factory=dict)
     rows: dict[str, list[_Row]] = field(default_factory=lambda: defaultdict(list))
-    summary: list[Measurement] = field(default_factory=list)
+    summary: dict[str, Measurement] = field(default_factory=dict)  #: every rank writes it: the last word counts
 
     def take(self, row: dict[str, Any], line: int) -> None:
         data, step = row.get("data"), row.get("step")
@@ -110,8 +110,8 @@ class _Log:
                 name = DLLogger.names.get(key) or Name(key)
                 unit = self.units.get(key) or None
                 raw = str(value)
-                self.summary.append(
-                    Measurement(self.run.name, name.metric, number, raw_name=key, raw_value=raw, unit=unit, line=line)
+                self.summary[key] = Measurement(
+                    self.run.name, name.metric, number, raw_name=key, raw_value=raw, unit=unit, line=line
                 )
             else:
                 iteration = counters[1] if len(counters) > 1 else None
@@ -125,7 +125,7 @@ class _Log:
                 mine = [row for row in rows if (row[3] is None) == stepless]
                 if mine:
                     yield self._points(key, mine, length)
-        yield from self.summary
+        yield from self.summary.values()
 
     def _epoch_length(self) -> int:
         """Iterations per epoch where they start afresh in each; 0 where they go on.

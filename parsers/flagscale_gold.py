@@ -13,12 +13,14 @@ from typing import Any
 from llmstats.documents import Json
 from llmstats.errors import ParseError
 from llmstats.parsing import DocumentParser, Head, Name, Place
-from llmstats.records import Item, Run
+from llmstats.records import Item, Measurement, Run
 
 from ._golden import Series, case_facts, numeric, series_points
 from ._samples_golden import FLAGSCALE_SAMPLES
 
 _JSON = re.compile(r'\A\s*\{\s*"[^"\n]{1,80}:": \{\s*"values": \[')
+#: Reinforcement learning: a list of rewards by name.
+_REWARDS = re.compile(r'\A\s*\{\s*"[^"\n]{1,80}": \[[-\d.]')
 _PATCH = re.compile(r'\Adiff --git a/(?P<path>\S*results_gold/\S+)(?s:.){0,2000}^\+\s*\{\s*"[^"\n]{1,80}:":', re.M)
 
 
@@ -33,11 +35,11 @@ class FlagScaleGold(DocumentParser):
     samples = FLAGSCALE_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if '"values"' not in head.text:
-            return None
         if _JSON.match(head.text):
             return "object of 'lm loss:' with 'values'"
-        patch = _PATCH.match(head.text)
+        if head.place.parent() == "results_gold" and _REWARDS.match(head.text):
+            return "list of numbers in results_gold"
+        patch = _PATCH.match(head.text) if '"values"' in head.text else None
         return f"patch of {patch['path']}" if patch else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
@@ -48,8 +50,9 @@ class FlagScaleGold(DocumentParser):
         if not isinstance(document.value, dict):
             raise ParseError("gold results are no JSON object")
         for key, entry in document.value.items():
-            series = _series(document, key, entry)
-            if series.values:
+            if isinstance(entry, list):
+                yield from _rewards(run, document, key, entry)
+            elif (series := _series(document, key, entry)).values:
                 yield series_points(run.name, key, series)
         yield run
 
@@ -81,6 +84,21 @@ def _added(text: str) -> tuple[int, str]:
     if not found:
         raise ParseError("the patch adds no line")
     return first, "\n".join(found)
+
+
+def _rewards(run: Run, document: Json, key: str, values: list[Any]) -> Iterator[Measurement]:
+    """Scores of one evaluation after the other; the file does not say after which steps."""
+    for i, value in enumerate(values):
+        if (score := numeric(value)) is not None:
+            yield Measurement(
+                run=run.name,
+                metric=key,
+                value=score,
+                raw_name=key,
+                raw_value=str(value),
+                conditions={"evaluation": i + 1},
+                line=document.line(key, i),
+            )
 
 
 def _series(document: Json, key: str, entry: Any) -> Series:

@@ -21,7 +21,7 @@ from ._samples_inferencex import SAMPLES
 from ._serving import E2E, ITL, TPOT, TTFT, Case, Meaning, measurement, numeric, statistic, whole_number
 from ._serving_json import Found, objects
 from ._serving_names import USAGE_OR_RETOKENIZED, meaning_of
-from ._serving_result import run_base
+from ._serving_result import lengths_in, run_base
 
 _TIMES = {
     "ttft": Meaning("ttft", TTFT),
@@ -92,13 +92,13 @@ def _meaning(key: str) -> Meaning | None:
 
 
 def _point(place: Place, name: str, found: Found) -> Iterator[Item]:
-    value = found.value
+    value, named = found.value, lengths_in(place.stem)
     case = Case(
-        input_len=numeric(value.get("isl")),
-        output_len=numeric(value.get("osl")),
+        input_len=numeric(value.get("isl", named.get("input_len"))),
+        output_len=numeric(value.get("osl", named.get("output_len"))),
         concurrency=numeric(value.get("conc", value.get("max_concurrency"))),
     )
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = dict(named)
     for key, item in value.items():
         meaning = _meaning(key)
         if meaning is not None:

@@ -59,7 +59,7 @@ class MegatronLog(StepLines):
 
     name = "megatron_log"
     version = 1
-    title = "Megatron-LM stdout (also Megatron-DeepSpeed, MindSpeed-LLM, FlagScale, GPT-NeoX)"
+    title = "Megatron-LM stdout (also Megatron-DeepSpeed, MindSpeed-LLM, FlagScale, Primus, GPT-NeoX)"
     writes = "Megatron-LM"
     framework = "megatron-lm"
     names = NAMES
@@ -140,6 +140,8 @@ class MegatronLog(StepLines):
                 run.framework = "mindspeed-llm"
             elif "approx flops per GPU" in frame.columns:
                 run.framework = "gpt-neox"
+            elif "elapsed time per iteration (ms) (running mean)" in frame.columns:
+                run.framework = "primus"
             if "@last" in frame.columns:
                 last = int(frame.columns["@last"][mine[-1]])
                 run.config["train_iters"] = last

@@ -5,8 +5,8 @@
 -- benchmark).  `nodes` and `devices` count all of a run.
 --
 -- `throughput` is the headline in `unit`s: tokens where they were counted, else samples, in the form that leaves data
--- handling out where both were published (`metric` and `throughput_definition` say which).  `per_device` is the same for
--- one device, NULL where nobody said how many there were.  Compare rows of one `metric` and one definition only.
+-- handling out where both were published (`metric` and `throughput_definition` say which).  `per_device` is the same
+-- for one device, NULL where nobody said how many there were.  Compare rows of one `metric` and one definition only.
 -- `run_time` is in seconds, memory in GiB of one device, `accuracy` and `mfu` are fractions (`mfu_max`: upper end where
 -- a range was published; `mfu_definition`: over which peak).  `accuracy_of` is the task or stage; of an inference it is
 -- the vendor's engine.  `score` is the quality where none is an accuracy (`score_metric`: mAP, perplexity …).
@@ -59,8 +59,9 @@ said AS (
 ordered AS (
   SELECT s.*,
     -- without data handling first, then without evaluation; what has no definition last
-    (s.speed_rank, s.statistic NOT IN ('value', 'mean'), NOT coalesce(s.definition LIKE '%@compute\_only' ESCAPE '\', false),
-      coalesce(s.definition, '~'), s.line) AS speed_order
+    (s.speed_rank, s.statistic NOT IN ('value', 'mean'),
+      NOT coalesce(s.definition LIKE '%@compute\_only' ESCAPE '\', false), coalesce(s.definition, '~'), s.line
+    ) AS speed_order
   FROM said s
 ),
 result AS (
@@ -98,12 +99,16 @@ told AS (
   WHERE v.run_key IS NOT NULL
     OR (a.status = 'failed' AND NOT EXISTS (SELECT 1 FROM series_rows x WHERE x.run_key = a.run_key))
 )
-SELECT t.of_kind AS kind, t.about AS model, t.vendor, t.device, t.node_count AS nodes, t.device_count AS devices, t.framework,
-  t.precision, t.parallelism, t.speed.value AS throughput, t.speed.unit AS unit, t.per_device, t.speed.metric AS metric,
+SELECT t.of_kind AS kind, t.about AS model, t.vendor, t.device, t.node_count AS nodes, t.device_count AS devices,
+  t.framework, t.precision, t.parallelism, t.speed.value AS throughput, t.speed.unit AS unit, t.per_device,
+  t.speed.metric AS metric,
   t.run_time, t.accuracy.value AS accuracy, t.accuracy.subject AS accuracy_of, t.score.value AS score,
   t.score.metric AS score_metric, t.loss, t.mfu, t.mfu_max, t.memory_used, t.memory_total,
-  nullif(concat_ws('; ', t.config->>'compiler', t.config->>'stage', 'bs=' || t.batch_size::INT, t.config->>'fix_hp'), '') AS settings,
-  t.status, CASE WHEN t.bad THEN t.error END AS error, t.speed.definition AS throughput_definition, t.mfu_definition, t.run_id,
+  nullif(
+    concat_ws('; ', t.config->>'compiler', t.config->>'stage', 'bs=' || t.batch_size::INT, t.config->>'fix_hp'), ''
+  ) AS settings,
+  t.status, CASE WHEN t.bad THEN t.error END AS error, t.speed.definition AS throughput_definition, t.mfu_definition,
+  t.run_id,
   coalesce(CASE WHEN t.bad AND t.error IS NOT NULL THEN t.place END, t.speed.place, t.any_place, t.place) AS source
 FROM told t
 WHERE model = '*' OR lower(t.about) = lower(model) OR lower(t.about) GLOB lower(model)
