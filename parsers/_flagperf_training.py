@@ -71,6 +71,10 @@ NAMES = {
     "Max CUDA memory allocated": Name("memory_allocated_peak", _GIB),
     "Max CUDA memory reserved": Name("memory_reserved_peak", _GIB),
     "CPU Total Peak Memory": Name("host_memory_peak", _GIB),
+    "RunningAvgSamplesPerSec": Name("samples_per_second", definition="samples_per_second@mean_since_start"),
+    "CurrSamplesPerSec": Name("samples_per_second", definition="samples_per_second@last_step"),
+    "MemAllocated": Name("memory_allocated", _GIB),
+    "MaxMemAllocated": Name("memory_allocated_peak", _GIB),
 }
 _PER_DEVICE, _WHOLE = "tokens_per_second_per_device", "tokens_per_second"
 _PRINTED = {

@@ -33,10 +33,14 @@ class Series:
 
 
 def numeric(value: Any) -> float | None:
-    """A number of a JSON file, which writes NaN as ``"nan"``; None for all else."""
+    """A number of a JSON file; None for all else.
+
+    A loss that is not a number stands there as a bare ``NaN``.  The text ``"nan"`` of golden values is none: it fills
+    steps for which nothing was logged.
+    """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value) if abs(value) < 1e300 or isinstance(value, float) else math.inf
-    return math.nan if isinstance(value, str) and value.lower() == "nan" else None
+        return float(value) if isinstance(value, float) or abs(value) < 1e300 else math.inf
+    return None
 
 
 def series_points(run: str, raw: str, series: Series, *, rank: int | None = None, stepless: bool = False) -> Points:

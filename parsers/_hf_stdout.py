@@ -186,7 +186,7 @@ class Reader:
             if found:
                 self._now.figures.append((number, found[1], found[2]))
                 return
-            self._block = not line.strip()
+            self._block = not line.strip() or "%|" in line
         if "TrainingArguments(" in line and _PROGRAM.search(line):
             self._begin()
             self._dump = True

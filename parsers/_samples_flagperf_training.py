@@ -75,6 +75,8 @@ _LORA = (
     "Key: avg_checkpoint_time, Value: 0\n"
 )
 _NODES = (
+    "[2025-03-01 09:10:05,123] [INFO] [timer.py:199:stop] epoch=0/micro_step=10/global_step=10, "
+    "RunningAvgSamplesPerSec=12.5, CurrSamplesPerSec=12.25, MemAllocated=20.5GB, MaxMemAllocated=30.25GB\n"
     "System tokens per second:  40000.5\n"
     "Tokens/p/s:  10000.125\n"
     "Theory TFLOPS:  312\n"
@@ -205,7 +207,12 @@ SAMPLES = (
     Sample(
         _path(_TWO_NODES, "rank0.log.txt"),
         _NODES,
-        matched=0,
+        matched=1,
+        points={
+            ("train", "samples_per_second", 10): 12.25,
+            ("train", "memory_allocated", 10): 20.5 * _GIB,
+            ("train", "memory_allocated_peak", 10): 30.25 * _GIB,
+        },
         measurements={
             ("tokens_per_second", "value"): 40000.5,
             ("tokens_per_second_per_device", "value"): 10000.125,

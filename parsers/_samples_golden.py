@@ -10,7 +10,7 @@ _MIB, _GIB = 2.0**20, 2.0**30
 _NAN = math.nan
 
 _BY_STEP = """\
-{"lm loss": {"start_step": 1, "end_step": 10, "step_interval": 5, "values": {"1": 10.5, "5": 10.25, "10": "nan"}},\
+{"lm loss": {"start_step": 1, "end_step": 10, "step_interval": 5, "values": {"1": 10.5, "5": 10.25, "10": NaN}},\
  "num-zeros": {"start_step": 1, "end_step": 10, "step_interval": 5, "values": {"1": 1100.0, "5": 1200.0}},\
  "mem-allocated-bytes": {"start_step": 1, "end_step": 10, "step_interval": 5, "values": {"5": 762171904.0}},\
  "mem-max-allocated-bytes": {"start_step": 1, "end_step": 10, "step_interval": 5, "values": {"5": 2782107136.0}},\

@@ -1,7 +1,7 @@
 """``results.tsv`` of an autoresearch loop: one row per experiment that an agent ran.
 
-Source: ``program.md`` of karpathy/autoresearch (``commit, val_bpb, memory_gb, status, description``) and its variant for
-torchtitan (``commit, tokens_per_sec, mfu_percent, peak_memory_gb, status, description, command``).
+Source: ``program.md`` of karpathy/autoresearch (``commit, val_bpb, memory_gb, status, description``) and its variant
+for torchtitan (``commit, tokens_per_sec, mfu_percent, peak_memory_gb, status, description, command``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FOLDER = re.compile(r"dump_folder[= ](\S+)")
 
 
 class AutoresearchResultsTsv(DocumentParser):
-    """One run per row; a row of a crash holds zeros that mean nothing."""
+    """One run per row; a zero stands for what was not measured (a crash)."""
 
     name = "autoresearch_results_tsv"
     version = 1
@@ -83,7 +83,7 @@ class AutoresearchResultsTsv(DocumentParser):
 def _own_name(row: dict[str, str]) -> str:
     """The folder that the experiment wrote to, else its commit; of those that come again the second is ``#2``."""
     folder = _FOLDER.search(row.get("command", ""))
-    return folder[1].rstrip("/").rsplit("/", 1)[-1] if folder else row["commit"]
+    return folder[1].rstrip("/").rsplit("/", 1)[-1] if folder else row.get("commit") or "experiment"
 
 
 def _experiment(place: Place, own: str, row: dict[str, str], line: int) -> Iterator[Item]:
@@ -94,7 +94,7 @@ def _experiment(place: Place, own: str, row: dict[str, str], line: int) -> Itera
     yield run
     for key, text in row.items():
         value = None if key in run.config or key == "status" else number(text)
-        if value is not None and not (value == 0 and (run.status == "failed" or key == "mfu_percent")):
+        if value:  # a zero stands for what was not measured
             metric, factor, definition = _METRICS.get(key, (key, 1.0, None))
             yield Measurement(
                 run.name,

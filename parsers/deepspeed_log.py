@@ -40,7 +40,7 @@ _COLONS = re.compile(rf"(?P<key>[a-z][a-z/ ()]*): (?P<value>{NUMBER})(?=\s|$)")
 _FOREIGN = re.compile(
     r"\| consumed samples: |^\s*\{'(?:(?:eval_)?loss|train_runtime)'|\[INFO\|trainer\.py:|\[titan\] \d|\[XTuner\]"
     r"| - mmengine - | - mmcv - |ITERATION \d| iteration +\d+/ *\d+ \||\[components/metrics:"
-    r"|pretrain_\w+\.py\b.{0,3000}--tensor-model-parallel-size",
+    r"|pretrain_\w+\.py\b.{0,3000}--tensor-model-parallel-size|^Tokens/p/s: |\[PerfLog\] \{",
     re.M,
 )
 _HEAD = re.compile(
@@ -53,7 +53,8 @@ _HEAD = re.compile(
 _BEGIN = re.compile(r"\[runner\.py:\d+:main\] cmd = |^cmd = deepspeed |\[engine\.py:\d+:__init__\] DeepSpeed info")
 _SAYS = re.compile(
     r"DeepSpeed info|dist_world_size=|nnodes=|world_size \.{2,}|gradient_accumulation_steps \.{2,}|"
-    r"train_batch_size \.{2,}|zero_optimization_stage \.{2,}|(?:bfloat16|fp16)_enabled \.{2,}|exits successfully|Killing subprocess|"
+    r"train_batch_size \.{2,}|zero_optimization_stage \.{2,}|(?:bfloat16|fp16)_enabled \.{2,}|"
+    r"exits successfully|Killing subprocess|"
     r"[Ss]aving model checkpoint|Saved checkpoint|(?:OVERFLOW|Overflow)|Total (?:Micro|Generation) Batches|"
     r"cmd = |\] \[ERROR\] |model_name_or_path"
 )
@@ -126,7 +127,8 @@ class DeepSpeedLog(StepLines):
     def detect(self, head: Head) -> str | None:
         likely = "[INFO" in head.text and ("step=" in head.text or "] " in head.text)
         match = _HEAD.search(head.text) if likely else None
-        if match is None or _FOREIGN.search(head.text):
+        flagperf = "_noderank" in head.place.parent()  # its rank logs end with results of their own
+        if match is None or flagperf or _FOREIGN.search(head.text):
             return None
         return f"line {match[0].strip()[:120]!r}"
 

@@ -23,7 +23,7 @@ from ._flagperf_place import Spot, kept, learn_case, learn_vendor, new_run, node
 from ._flagperf_training import KEYED, NAMES, PRINTED, STAGES, finished, printed
 from ._samples_flagperf_training import SAMPLES
 from ._serving import Case, Meaning, measurement
-from ._steplines import MAYBE_EVENT, StepLines
+from ._steplines import MAYBE_EVENT, StepLines, covered, numbered
 
 _PERF = "[PerfLog] {"
 _STEPS = ("global_steps", "global_step", "step")
@@ -35,7 +35,13 @@ _NUMBER = re.compile(
 _RANK_FILE = re.compile(r"(?:rank|noderank)(?P<rank>\d+)\.(?:out\.log|log\.txt)$")
 _OURS = re.compile(r"(?i)flagperf|training/benchmarks/")
 #: Lines of trainers whose own formats say more than the lines here.
-_FOREIGN = re.compile(r"elapsed time per iteration|RunningAvgSamplesPerSec=|^\{'(?:train_)?loss': ", re.M)
+_FOREIGN = re.compile(r"elapsed time per iteration| - (?:mmengine|mmcv) - |^:::MLLOG ", re.M)
+#: DeepSpeed's speed, whose mean the case of an LLM takes.
+_SPEED = re.compile(
+    r"(?:\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\].*?)?"
+    r"epoch=\d+/micro_step=\d+/global_step=(?P<step>\d+), (?=(?:RunningAvg)?SamplesPerSec=)"
+)
+_EQUALS = re.compile(r"(?P<key>[A-Za-z]\w*)=(?P<value>\d[\d.]*(?:[eE][-+]?\d+)?)(?P<unit>GB)?(?=,|$)")
 
 _LOGURU = re.compile(r"(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \| [A-Z]+ +\| \S+ - ")
 _BAR = re.compile(
@@ -93,6 +99,8 @@ class FlagPerfTrainingLog(StepLines):
             return _perf(text, at + len(_PERF) - 1)
         if (bar := _BAR.search(text)) or (bar := _EPOCH.search(text)) or (bar := _MEMORY.search(text)):
             return _line(text, bar)
+        if speed := _SPEED.search(text):
+            return _speed(text, speed)
         if is_conflict_marker(text):
             return Note(CONFLICT)
         wanted = _GUARD.search(text) or _PAIR.match(text) or MAYBE_EVENT.search(text)
@@ -149,6 +157,12 @@ def _perf(text: str, at: int) -> Plan:
     return Record(phase, fields)
 
 
+def _speed(text: str, match: re.Match[str]) -> Record:
+    clock = [Field("@clock", *match.span("clock"), "clock")] if match["clock"] else []
+    fields = [*clock, Field("@step", *match.span("step")), *numbered(text, _EQUALS, match.end())]
+    return Record("train", covered(text, fields))
+
+
 def _fields(text: str, at: int) -> list[Field]:
     """Every number of the value; of the metadata the clock alone."""
     metadata = text.rfind('"metadata"')
@@ -158,15 +172,7 @@ def _fields(text: str, at: int) -> list[Field]:
         name = _SERVICE.get(match["key"], match["key"])
         if match.start() < end or name == "@ms":
             found.setdefault(name, Field(name, *match.span("value")))
-    return _covered(text, sorted(found.values(), key=lambda f: f.start))
-
-
-def _covered(text: str, fields: list[Field]) -> list[Field]:
-    """All between the fields carries nothing."""
-    edges = [0, *(f.end for f in fields)]
-    starts = [*(f.start for f in fields), len(text)]
-    gaps = [Field("", a, b, "skip") for a, b in zip(edges, starts, strict=True) if b > a]
-    return sorted([*fields, *gaps], key=lambda f: f.start)
+    return covered(text, list(found.values()))
 
 
 _GROUPS = {
@@ -185,7 +191,7 @@ def _line(text: str, match: re.Match[str]) -> Record:
         fields = [f._replace(name="train_epoch_loss") if f.name == "loss" else f for f in fields]
     if clock := _LOGURU.match(text):
         fields.append(Field("@clock", *clock.span("clock"), "clock"))
-    return Record("train" if match.re is _BAR else "epoch", _covered(text, sorted(fields, key=lambda f: f.start)))
+    return Record("train" if match.re is _BAR else "epoch", covered(text, fields))
 
 
 # --------------------------------------------------------------------------- notes

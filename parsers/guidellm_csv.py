@@ -80,7 +80,10 @@ class GuideLLMCsv(DocumentParser):
         header = list(zip(*(row.cells for row in rows[:depth]), strict=False))
         for index, row in enumerate(rows[depth:]):
             benchmark = Benchmark(run_name(run_base(place), index), place, early)
-            facts = {" ".join(part for part in names[:2] if part): cell for names, cell in zip(header, row.cells, strict=False)}
+            facts = {
+                " ".join(part for part in names[:2] if part): cell
+                for names, cell in zip(header, row.cells, strict=False)
+            }
             _asked(benchmark, facts, index)
             for names, cell in zip(header, row.cells, strict=False):
                 _cell(benchmark, names, cell, row)

@@ -22,8 +22,10 @@ from ._serving_result import run_base
 
 _SIGNS = re.compile(r'"(?:generative_benchmark|guidellm_version)"')
 _SUMMED = ("prompt_token_count", "output_token_count", "total_token_count")
-_ARGUMENTS = ("target", "data", "profile", "rate", "backend", "request_format", "processor", "data_samples", "random_seed",
-              "warmup", "cooldown", "rampup", "max_seconds", "max_requests", "max_errors", "max_number", "max_duration")  # fmt: skip
+_ARGUMENTS = (
+    "target", "data", "profile", "rate", "backend", "request_format", "processor", "data_samples", "random_seed",
+    "warmup", "cooldown", "rampup", "max_seconds", "max_requests", "max_errors", "max_number", "max_duration",
+)  # fmt: skip
 
 
 class GuideLLMJson(DocumentParser):

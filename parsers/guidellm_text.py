@@ -19,7 +19,11 @@ from ._serving import SUM
 from ._serving_result import run_base
 
 _DECIMALS = "1"
-_STARTS = ("OpenAIHTTPBackend backend validated with model", "Setup complete, starting benchmarks", "ℹ Run Summary Info")
+_STARTS = (
+    "OpenAIHTTPBackend backend validated with model",
+    "Setup complete, starting benchmarks",
+    "ℹ Run Summary Info",
+)
 _STATISTICS = {"Mdn": "p50", "Mean": "mean", "Std": "std", "p95": "p95", "p99": "p99", "p90": "p90"}
 #: (group, name) of the columns that hold distributions.
 _NAMES = {

@@ -18,7 +18,7 @@ from . import parserkit
 
 FOLDERS = {
     "deepspeed_log": r"\.log$",
-    "torchtitan_log": r"run\.log$",
+    "torchtitan_log": r"run\.log$|\.tsv$",
     "tensorboard_tfevents": r"",
     "mlperf_training_log": r"",
     "mlperf_inference": r"",
@@ -26,7 +26,7 @@ FOLDERS = {
 }
 NAMES = {
     "deepspeed_log": {"deepspeed_log"},
-    "torchtitan_log": {"torchtitan_log"},
+    "torchtitan_log": {"torchtitan_log", "autoresearch_results_tsv"},
     "tensorboard_tfevents": {"tensorboard_events"},
     "mlperf_training_log": {"mlperf_training_log", "mlperf_scaling_json"},
     "mlperf_inference": {"mlperf_inference_summary", "mlperf_inference_detail", "mlperf_power_log"},
@@ -91,6 +91,15 @@ def test_torchtitan(corpus: Path) -> None:
         assert {k: points[k] for k in written} == pytest.approx(written)
         seen += len(written)
     assert seen == 32
+
+
+def test_autoresearch(corpus: Path) -> None:
+    [path] = [path for path in files(corpus, "torchtitan_log") if path.suffix == ".tsv"]
+    written = [line.split("\t") for line in path.read_text().splitlines()[1:]]
+    rates = [float(row[1]) for row in written if float(row[1])]
+    got = outcome("autoresearch_results_tsv", path).of(Measurement)
+    assert [m.value for m in got if m.metric == "tokens_per_second_per_device"] == rates
+    assert len(rates) > 500
 
 
 def scalars(raw: bytes) -> Iterator[tuple[str, int, float]]:

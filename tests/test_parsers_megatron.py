@@ -8,6 +8,7 @@ import pytest
 
 from llmstats import formats
 from llmstats.parsing import Parser
+from llmstats.records import Request
 
 from . import parserkit
 
@@ -165,3 +166,22 @@ def test_a_copy_below_the_project_has_the_same_fingerprint() -> None:
 def test_other_runs_of_one_directory_stay_apart() -> None:
     names = {identity(f"x/logs/{name}", step(1))[0] for name in ("1.out", "2.out", "gpt_node2.log", "gpt_node4.log")}
     assert len(names) == 4
+
+
+# --------------------------------------------------------------------------- golden values
+
+
+def test_steps_that_golden_values_fill_up_have_no_value() -> None:
+    text = (
+        '{"lm loss": {"start_step": 1, "end_step": 3, "step_interval": 1, "values": {"1": 2.5, "2": NaN, "3": "nan"}}}'
+    )
+    parser = PARSERS["megatron_golden_values"]
+    points = parserkit.read(parser, "a/golden_values_dev.json", text.encode()).points
+    assert [(p.step, math.isnan(p.value)) for p in points] == [(1, False), (2, True)]
+
+
+def test_a_request_of_a_static_batch_has_no_latency_of_its_own() -> None:
+    parser = PARSERS["megatron_inference_json"]
+    static, dynamic = (parserkit.read_sample(parser, sample).of(Request) for sample in parser.samples)
+    assert [(r.e2e, r.tpot, r.output_tokens) for r in static] == [(None, 0.5, 3), (None, None, 1)]
+    assert [(r.e2e, r.ttft, r.output_tokens) for r in dynamic] == [(2.5, 0.125, 3)]
