@@ -8,21 +8,24 @@ MindSpeed-LLM's ``fsdp2/utils/train_monitor.py``; GPT-NeoX's ``megatron/logging.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+
+import numpy as np
 
 from llmstats.pairs import utf8
 from llmstats.parsing import Name
-from llmstats.shapes import Field, Plan, Record, Suspect
+from llmstats.shapes import Field, Frame, Note, Plan, Record, Suspect
 from llmstats.training import prefix_fields
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|(?i:nan|inf))"
-_CLOCK = r"\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)\](?: >>)? +"
+_CLOCK = r"\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)\](?: >>|(?:\[[\w:.]{1,40}\])+ -)? +"
 _STEP = re.compile(
-    rf"(?:{_CLOCK})?(?<![\w-])iteration(?: +(?P<step>\d{{1,12}})/ *(?P<last>\d{{1,12}})|: (?P<bare>\d{{1,12}})) \|"
+    rf"(?:{_CLOCK})?(?<![\w-])iteration(?:[ =] *(?P<step>\d{{1,12}})/ *(?P<last>\d{{1,12}})|: (?P<bare>\d{{1,12}})) \|"
 )
-_TIME = "elapsed time per iteration ("
+_TIME = re.compile(r"elapsed[ _]time[ _]per[ _]iteration[ _]")
 #: ``key: 1.5 |``, in Primus ``key: 1.5/1.25 |`` with the running mean behind; what no bar ends may be cut.
 _ENDED = re.compile(
-    rf" *(?P<key>[^|]*?[^|: ]) ?: *(?P<value>{_NUMBER})(?P<unit>TFLOPS)?"
+    rf" *(?P<key>[^|]*?[^|:= ]) ?[:=] *(?P<value>{_NUMBER})(?P<unit>TFLOPS)?"
     rf"(?:/(?P<mean>{_NUMBER})| \(avg (?P<average>{_NUMBER})\))? *\|"
 )
 #: Device memory as AMD's tools see it, in Primus.
@@ -152,6 +155,7 @@ _STEP_NAMES = {
 _OTHER_NAMES = {
     "lm loss value": Name("loss"),
     "lm loss PPL": Name("perplexity", 1.0, "perplexity@capped_exp20"),
+    "sop loss value": Name("sop_loss"),
     "lm_loss value": Name("loss"),
     "lm_loss_ppl value": Name("perplexity"),
     "lm loss value (final)": Name("loss", 1.0, "loss@final_evaluation"),
@@ -181,6 +185,16 @@ def _memory_names() -> dict[str, Name]:
     }
 
 
+def _underscored() -> dict[str, Name]:
+    """Names of Argonne's Megatron-DeepSpeed (``key=value``)."""
+    names = {re.sub(r"[ (]+", "_", raw).rstrip(")"): name for raw, name in _STEP_NAMES.items()}
+    for mark in ("[LM]", "[LM]-"):
+        names[f"{mark}TFLOPs"] = Name("tflops_per_device", 1.0, "tflops@megatron_formula")
+    for mark in ("[DS]", "[DS]-"):
+        names[f"{mark}TFLOPs"] = Name("tflops_per_device", 1.0, "tflops@megatron_deepspeed")
+    return names
+
+
 def _mean_names() -> dict[str, Name]:
     """What Primus writes behind a value: the mean over its recent steps."""
     averaged = ("step_time", "tflops_per_device", "tokens_per_second_per_device")
@@ -191,7 +205,7 @@ def _mean_names() -> dict[str, Name]:
     }
 
 
-NAMES = {**_STEP_NAMES, **_mean_names(), **_OTHER_NAMES, **_timer_names(), **_memory_names()}
+NAMES = {**_underscored(), **_STEP_NAMES, **_mean_names(), **_OTHER_NAMES, **_timer_names(), **_memory_names()}
 #: What a result line of ``tasks/`` says, with the statistic's catalogue name.
 RESULT_NAMES = {
     "avg loss": Name("loss"),
@@ -223,7 +237,7 @@ def plan(text: str) -> Plan:
 
 
 def _iteration(text: str, head: re.Match[str]) -> Plan:
-    if _TIME not in text:
+    if not _TIME.search(text):
         return Suspect("iteration line without its elapsed time") if head["step"] else None
     start = head.start("clock") - 1 if head["clock"] else head.start()
     fields = [Field("@step", *head.span("step" if head["step"] else "bare"))]
@@ -265,7 +279,22 @@ def _segment(text: str, start: int, stop: int) -> list[Field]:
     return [Field("", start, stop, "skip")]
 
 
+def memory_frames(line: int, text: str) -> Iterator[Frame]:
+    """Frames of the reports of memory that several processes wrote into one line."""
+    starts = [m.start() for m in _MEMORY.finditer(text)]
+    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+        part = plan(text[start:stop])
+        if isinstance(part, Record):
+            found = {f.name: text[start + f.start : start + f.end] for f in part.fields if f.name}
+            columns = {name: np.array([float(value)]) for name, value in found.items()}
+            decimals = {name: str(len(value.partition(".")[2])) for name, value in found.items()}
+            units = {name: "MB" for name in found if not name.startswith("@")}
+            yield Frame("memory", {}, np.array([line]), columns, decimals, units)
+
+
 def _memory(text: str, head: re.Match[str]) -> Plan:
+    if _MEMORY.search(text, head.end()):
+        return Note("memory")
     label = head["label"] or head["other"] or ""
     suffix = f" ({label})" if label else ""
     fields = prefix_fields(text, head.start())

@@ -128,10 +128,13 @@ def fingerprints(state: State, frames: list[Frame], train: Train) -> dict[int, s
     return {run: f"megatron:{text}" for run, text in first_records(state, frames, train, 2, _spoken).items()}
 
 
+_TIMES = ("elapsed time per iteration (ms)", "elapsed time per iteration (s)", "elapsed_time_per_iteration_ms")
+
+
 def _spoken(frame: Frame, row: int) -> str:
     clock = f"@{frame.columns['@clock'][row]}" if "@clock" in frame.columns else ""
     step = int(frame.columns["@step"][row])
-    values = spoken(frame, row, {"elapsed time per iteration (ms)": 2, "lm loss": 6, "grad norm": 3})
+    values = spoken(frame, row, dict.fromkeys(_TIMES, 4) | {"lm loss": 6, "grad norm": 3})
     return f"{step}{clock}:{values}"
 
 

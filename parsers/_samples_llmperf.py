@@ -37,7 +37,7 @@ SUMMARY_SAMPLES = (
     Sample(
         "vllm/result_5/toy-Toy-8B_550_150_summary.json",
         json.dumps(_SUMMARY, indent=4) + "\n",
-        matched=6 * 6 + 5 + 1 + 1,
+        matched=6 * 6 + 5 + 1,
         measurements={
             **_values("itl", 0.0625), **_values("ttft", 0.5), **_values("e2e_latency", 8.0),
             **_values("output_tokens_per_second_per_user", 18.0), **_values("input_tokens", 550.0),
@@ -62,7 +62,8 @@ SUMMARY_SAMPLES = (
         runs={"raw_data/toy_8b": {"status": "failed"}},
     ),
 )  # fmt: skip
-_ROW = {"error_code": None, "error_msg": "", "inter_token_latency_s": 0.0625, "ttft_s": 0.5, "end_to_end_latency_s": 8.0,
+_ROW = {"error_code": None, "error_msg": "", "inter_token_latency_s": 0.0625, "ttft_s": 0.5,
+        "end_to_end_latency_s": 8.0,
         "request_output_throughput_token_per_s": 16.0, "number_total_tokens": 678, "number_output_tokens": 128,
         "number_input_tokens": 550}  # fmt: skip
 _FAILED = {**_ROW, "error_code": 500, "error_msg": "busy", "ttft_s": 0, "end_to_end_latency_s": 0}
@@ -71,7 +72,7 @@ INDIVIDUAL_SAMPLES = (
         "vllm/result_5/toy-Toy-8B_550_150_individual_responses.json",
         json.dumps([_ROW, _FAILED], indent=4) + "\n",
         matched=2,
-        runs={"vllm/result_5/toy-Toy-8B_550_150": {"kind": "serving"}},
+        runs={"vllm/result_5/toy-Toy-8B_550_150": {"config": {"input_len": 550, "output_len": 150}}},
     ),
     Sample(
         "raw_data/individual/toy_8b.json", json.dumps([_ROW]), matched=1, runs={"raw_data/toy_8b": {"kind": "serving"}}
@@ -116,7 +117,9 @@ throughput_token_per_s_(token/sec),115.25
 latency_ms_per_token_(inter_token_latency),30.25
 """,
         matched=3,
-        measurements={("ttft", "mean"): 0.1355, ("output_tokens_per_second", "value"): 115.25, ("itl", "mean"): 0.03025},
+        measurements={
+            ("ttft", "mean"): 0.1355, ("output_tokens_per_second", "value"): 115.25, ("itl", "mean"): 0.03025,
+        },
         runs={"results/toy/tgi/c4": {}},
     ),
 )  # fmt: skip

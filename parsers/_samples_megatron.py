@@ -141,6 +141,18 @@ _NEOX = """\
  validation results at iteration 10 | lm_loss value: 1.025000E+01 | lm_loss_ppl value: 2.828262E+04 |\x20
 """
 
+#: Argonne's Megatron-DeepSpeed: ``key=value``; two processes that wrote into one line.
+_ARGONNE = """\
+[2024-09-16 22:59:19.289582][INFO][training:1277] - iteration=       1/  317892 | consumed_samples=         256 | \
+consumed_tokens=     1048576 | elapsed_time_per_iteration_ms=17711.5 | learning_rate=1.50e-06 | \
+global_batch_size=  256 | lm loss=11.125000 | loss_scale=1.0 | grad_norm=6.375 | actual_seqlen= 4096 | \
+number_of_skipped_iterations=  0 | number_of_nan_iterations=  0 | samples_per_second=25.5 | \
+tokens_per_gpu_per_second_tgs=4432.5 | [LM]TFLOPs=20.25 | [DS]TFLOPs=26.25 |
+[2024-09-16 22:59:19.300000][INFO][utils:207] - [Rank 0] (after 1 iterations) memory (MB) | allocated: 10.5 | \
+max allocated: 20.5 | reserved: 30.5 | max reserved: 40.0[Rank 1] (after 1 iterations) memory (MB) | allocated: 11.5 | \
+max allocated: 21.5 | reserved: 31.5 | max reserved: 41.0
+"""
+
 #: Primus: value and running mean, memory as AMD's tools see it; a line without its last bar.
 _PRIMUS = """\
 [20260101 09:12:08][rank-7/8][INFO ] [--------trainer.py:2560] :  iteration      126/    5000 | \
@@ -324,6 +336,23 @@ SAMPLES = (
             ("val", "perplexity", 10): 28282.62,
         },
         runs={"neox/train": {"framework": "gpt-neox"}},
+    ),
+    Sample(
+        "argonne/train.log",
+        _ARGONNE,
+        matched=1,
+        points={
+            ("train", "total_tokens", 1): 1048576.0,
+            ("train", "step_time", 1): 17.7115,
+            ("train", "learning_rate", 1): 1.5e-6,
+            ("train", "loss", 1): 11.125,
+            ("train", "loss_scale", 1): 1.0,
+            ("train", "tokens_per_second_per_device", 1): 4432.5,
+            ("train", "tflops_per_device", 1): 26.25,
+            ("train", "memory_allocated", 1): 11.5 * _MIB,
+            ("train", "memory_reserved_peak", 1): 40.0 * _MIB,
+        },
+        runs={"argonne/train": {"framework": "megatron-deepspeed"}},
     ),
     Sample(
         "primus/train.log",

@@ -38,7 +38,7 @@ _TIMER = re.compile(rf"[|(,] ?(?P<key>[\w/-]+): (?P<value>{NUMBER})")
 _COLONS = re.compile(rf"(?P<key>[a-z][a-z/ ()]*): (?P<value>{NUMBER})(?=\s|$)")
 
 _FOREIGN = re.compile(
-    r"\| consumed samples: |^\s*\{'(?:(?:eval_)?loss|train_runtime)'|\[INFO\|trainer\.py:|\[titan\] \d|\[XTuner\]"
+    r"\| consumed[ _]samples[:=] |^\s*\{'(?:(?:eval_)?loss|train_runtime)'|\[INFO\|trainer\.py:|\[titan\] \d|\[XTuner\]"
     r"| - mmengine - | - mmcv - |ITERATION \d| iteration +\d+/ *\d+ \||\[components/metrics:"
     r"|pretrain_\w+\.py\b.{0,3000}--tensor-model-parallel-size|^Tokens/p/s: |\[PerfLog\] \{",
     re.M,

@@ -60,8 +60,8 @@ class LLMPerfCsv(DocumentParser):
                 if cells[0] == "concurrency":
                     columns[i] = Case(concurrency=value)
                 elif cells[0] and value is not None and i in columns:
-                    run = _name(base, columns[i])
-                    values[i, cells[0]] = measurement(run, _meaning(cells[0]), cell, cells[0], line, columns[i])
+                    name = _name(base, columns[i])
+                    values[i, cells[0]] = measurement(name, _meaning(cells[0]), cell, cells[0], line, columns[i])
                     if "(qpm)" in cells[0]:
                         minutes[i] = value
         yield from values.values()

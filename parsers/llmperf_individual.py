@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from ._llmperf import run_of
 from ._samples_llmperf import INDIVIDUAL_SAMPLES
 from ._serving import request
 
+#: The program names its files ``{model}_{input}_{output}_…``.
+_LENGTHS = re.compile(r"_(\d{1,9})_(\d{1,9})_individual_responses$")
 _SIGNS = ('"error_code"', '"inter_token_latency_s"', '"ttft_s"', '"end_to_end_latency_s"')
 
 
@@ -40,7 +43,10 @@ class LLMPerfIndividual(DocumentParser):
             (i, row) for i, row in enumerate(found.value) if isinstance(row, dict) and "end_to_end_latency_s" in row
         ]
         yield from (_request(name, i, found.line(i), row) for i, row in rows)
-        yield Run(name, root, kind="serving", environment={"benchmark": "llmperf"})
+        run = Run(name, root, kind="serving", environment={"benchmark": "llmperf"})
+        if lengths := _LENGTHS.search(place.stem):
+            run.config = {"input_len": int(lengths[1]), "output_len": int(lengths[2])}
+        yield run
 
 
 def _request(run: str, ordinal: int, line: int, row: dict[str, Any]) -> Request:

@@ -94,8 +94,11 @@ def _unknown(run: str, key: str, value: Any, line: int, case: Case) -> Measureme
 def _asked(run: Run, value: dict[str, Any]) -> Case:
     run.config = {k: v for k, v in value.items() if not k.startswith("results_") and isinstance(v, (str, int, float))}
     run.model = value["model"] if isinstance(value.get("model"), str) else None
-    keys = ("mean_input_tokens", "mean_output_tokens", "num_concurrent_requests")
-    case = Case(*(numeric(value.get(key)) for key in keys))
+    case = Case(
+        input_len=numeric(value.get("mean_input_tokens")),
+        output_len=numeric(value.get("mean_output_tokens")),
+        concurrency=numeric(value.get("num_concurrent_requests")),
+    )
     started, done = value.get("results_num_requests_started"), numeric(value.get("results_num_completed_requests"))
     run.config["requests_started"] = started
     run.fingerprint = fingerprint(value.get("results_num_completed_requests_per_min"))

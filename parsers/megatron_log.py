@@ -12,15 +12,15 @@ from llmstats.records import Event, Ints, Issue, Item, Measurement, Run
 from llmstats.shapes import Frame, Note, Plan, Scan
 from llmstats.training import CONFLICT, Runs, StepLog, is_conflict_marker, microseconds, points, whole
 
-from ._megatron import NAMES, RESULT_NAMES, plan
+from ._megatron import NAMES, RESULT_NAMES, memory_frames, plan
 from ._megatron_runs import argument, fingerprints, identity, learn, with_missing_loss, world
 from ._mmengine import placed
 from ._samples_megatron import SAMPLES
 from ._steplines import MAYBE_EVENT, StepLines
 
 _STEP = re.compile(
-    r"(?<![\w-])iteration(?: +\d+/ *\d+|: \d+) \|"
-    r"(?: consumed samples: +\d+ \|| elapsed time per iteration \(|.{0,200} elapsed time per iteration \()"
+    r"(?<![\w-])iteration(?:[ =] *\d+/ *\d+|: \d+) \|"
+    r"(?: consumed[ _]samples[:=] +\d+ \||.{0,200} elapsed[ _]time[ _]per[ _]iteration[ _])"
 )
 _MARK = re.compile(
     r"\[after megatron is initialized\] datetime: |\) memory \(MB\) \| (?:max )?allocated: \d"
@@ -105,7 +105,8 @@ class MegatronLog(StepLines):
         for line, tag, text in scan.notes:
             number = steps.at(train, line, before)
             yield from self._talk(state, runs[number], number, (line, tag, text))
-        for frame in frames:
+        parts = [frame for line, tag, text in scan.notes if tag == "memory" for frame in memory_frames(line, text)]
+        for frame in [*frames, *parts]:
             yield from self._frame(state, runs, frame, *placed(frame, steps, train, before))
         for number, text in fingerprints(state, counted, train).items():
             runs[number].fingerprint = text
@@ -134,7 +135,7 @@ class MegatronLog(StepLines):
         """What step lines say of their runs: the dialect, and whether the last step was reached."""
         for number in np.unique(index).tolist():
             run, mine = runs[number], np.flatnonzero(index == number)
-            if "tokens per gpu per second (tgs)" in frame.columns:
+            if "tokens per gpu per second (tgs)" in frame.columns or "tokens_per_gpu_per_second_tgs" in frame.columns:
                 run.framework = "megatron-deepspeed"
             elif "max_memory_allocated(GB)" in frame.columns:
                 run.framework = "mindspeed-llm"

@@ -39,7 +39,7 @@ class MindSpeedBaseline(DocumentParser):
     samples = MINDSPEED_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if not any(other in head.text for other in _OTHERS):
+        if not head.place.parent().startswith("baseline") and not any(other in head.text for other in _OTHERS):
             return None
         return "lists 'lm loss' and 'memo info', 'time info' or 'throughput'" if _HEAD.match(head.text) else None
 

@@ -96,10 +96,7 @@ def test_memory_timers_and_validation(corpus: Path) -> None:
             continue
         text = path.read_text(errors="replace")
         raw = Counter(p.raw_name for p in outcome_of(path).points)
-        memory = re.findall(
-            r"(?m)^.*?iterations\) memory \(MB\) \| allocated: [\d.]+", text
-        )  # two on a line: the first
-        assert raw["allocated"] == len(memory), path
+        assert raw["allocated"] == len(re.findall(r"iterations\) memory \(MB\) \| allocated: [\d.]+", text)), path
         assert raw["forward-compute (max)"] == len(re.findall(r"forward-compute \.+: \([\d.]+, [\d.]+\)", text)), path
         said = re.findall(r"validation loss at iteration \d+ \| lm loss value: ([\d.E+-]+)", text)
         assert raw["lm loss value"] == len(said), path
