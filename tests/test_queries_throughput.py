@@ -317,3 +317,22 @@ def test_every_parameter_changes_the_answer(store, query, parameter, value):
     columns["apart"][50:60] *= 9
     store.commit([delta("a", records("a", columns, 1000)), delta("b", records("b", {"tgs": 5.0}))])
     assert rows(store, f"FROM {query}({parameter} := {value})") != rows(store, f"FROM {query}()")
+
+
+def test_tokens_of_a_run_that_logs_times_only_come_from_its_configuration(store):
+    config = {"global_batch_size": 512, "seq_length": 4096}
+    store.commit([
+        delta("a", records("a", {"time": 8.0}), device_count=16, config=config),
+        delta("b", records("b", {"time": 8.0}), config=config),
+        delta("c", records("c", {"time": 8.0}), device_count=16, config={"global_batch_size": "512"}),
+    ])  # fmt: skip
+    derived, *unknown = rows(store, "FROM throughput()")
+    assert derived["tokens_per_second_per_device"] == pytest.approx(512 * 4096 / 16 / 8)
+    assert derived["tokens_per_second"] == pytest.approx(512 * 4096 / 8)
+    assert derived["median"] == pytest.approx(512 * 4096 / 16 / 8)
+    assert (derived["definition"], derived["step_time"]) == ("tgs@config_batch", 8)
+    for row in unknown:
+        assert (row["tokens_per_second_per_device"], row["median"], row["definition"]) == (None, None, None)
+    trend = rows(store, "FROM throughput_trend(every := 50)")
+    assert {r["tokens_per_second_per_device"] for r in trend if r["run_id"] == "a"} == {512 * 4096 / 16 / 8}
+    assert {r["tokens_per_second_per_device"] for r in trend if r["run_id"] != "a"} == {None}

@@ -5,7 +5,8 @@
 --
 -- `tokens_per_second_per_device`: where the log counts tokens, their sum over the sum of step times including the
 -- data wait (`tgs@tokens_over_time`); where it gives only rates, their harmonic mean, since each of them is for one
--- step (`harmonic_mean(...)` of the log's own definition); NULL where it gives neither.
+-- step (`harmonic_mean(...)` of the log's own definition); where it gives neither, global batch size times sequence
+-- length of the run's configuration over step time and devices (`tgs@config_batch`); NULL without these.
 -- `tokens_per_second` is that times the number of devices, for the whole system: `device_count` of the run, else
 -- the number of ranks that logged (`devices_from`); NULL where nobody said.
 -- `p5`, `median` and `p95` are of the speed per device, step by step; a step takes as long as its slowest rank.
@@ -28,12 +29,16 @@ WITH of_run AS (
 ),
 shown AS (
   SELECT s.*, o.ranks, k.run_id, k.experiment, k.model, k.vendor, k.device,
-    o.driver <> 'time' AS tokens_known, s.work / s.span AS speed,
-    coalesce(k.device_count, CASE WHEN o.ranks > 1 THEN o.ranks END) AS devices,
+    s.work / s.span AS speed, coalesce(k.device_count, CASE WHEN o.ranks > 1 THEN o.ranks END) AS devices,
+    -- Tokens per device and step, where the speed is in steps per second.
+    CASE o.driver WHEN 'time' THEN
+      _step_tokens(k.config) / nullif(coalesce(k.device_count, CASE WHEN o.ranks > 1 THEN o.ranks END), 0)
+    ELSE 1 END AS scale,
     CASE WHEN k.device_count IS NOT NULL THEN 'device_count' WHEN o.ranks > 1 THEN 'ranks' END AS devices_from,
     CASE o.driver
       WHEN 'tokens' THEN 'tgs@tokens_over_time'
       WHEN 'rate' THEN 'harmonic_mean(' || coalesce(o.definition, 'tgs') || ')'
+      ELSE 'tgs@config_batch'
     END AS definition,
     s.elapsed - (s.last_step - s.first_step) * s.seconds AS clock_excess,
     (list_reverse_sort([{lost: coalesce(d.lost_seconds, -1), spot: d} FOR d IN s.drops]))[1] .spot AS worst
@@ -41,18 +46,17 @@ shown AS (
     JOIN run_rows k ON k.run_key = s.run_key
     JOIN of_run o ON o.run_key = s.run_key
 )
-SELECT s.run_id, CASE WHEN s.tokens_known THEN s.speed END AS tokens_per_second_per_device,
-  CASE WHEN s.tokens_known THEN s.speed * s.devices END AS tokens_per_second, s.devices,
+SELECT s.run_id, s.speed * s.scale AS tokens_per_second_per_device,
+  s.speed * s.scale * s.devices AS tokens_per_second, s.devices,
   s.seconds AS step_time, s.data_share,
-  CASE WHEN s.tokens_known THEN s.quantiles[1] END AS p5, CASE WHEN s.tokens_known THEN s.quantiles[2] END AS median,
-  CASE WHEN s.tokens_known THEN s.quantiles[3] END AS p95,
+  s.quantiles[1] * s.scale AS p5, s.quantiles[2] * s.scale AS median, s.quantiles[3] * s.scale AS p95,
   coalesce(len(s.drops), 0) AS drops,
   CASE WHEN s.worst IS NOT NULL THEN format('steps {}–{} at {:.0f} % of the median: {}',
     s.worst.first_step, s.worst.last_step, 100 * s.worst.ratio, s.worst.cause) END AS worst_drop,
   s.clock_excess / nullif(s.elapsed - s.clock_excess, 0) AS clock_gap,
   CASE WHEN abs(s.clock_excess) > 0.05 * (s.elapsed - s.clock_excess) AND abs(s.clock_excess) > 2 THEN format(
     'the clock says {:.0f} s where the steps sum to {:.0f} s', s.elapsed, s.elapsed - s.clock_excess) END AS clock_note,
-  s.definition, s.devices_from, s.ranks, s.first_step, s.last_step, s.records, s.experiment, s.model, s.vendor, s.device,
+  CASE WHEN s.scale IS NOT NULL THEN s.definition END AS definition, s.devices_from, s.ranks, s.first_step, s.last_step, s.records, s.experiment, s.model, s.vendor, s.device,
   w.path AS source, s.start.line AS line
 FROM shown s
   JOIN series_rows x ON x.series_key = s.start.series_key

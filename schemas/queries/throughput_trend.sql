@@ -6,8 +6,14 @@
 -- parameter: every BIGINT = 100 -- steps per window
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO throughput_trend(every BIGINT := 100, pick VARCHAR := '*') AS TABLE
-WITH bare AS (
-  SELECT DISTINCT r.run_key FROM _roles(pick) r WHERE r.driver = 'time'
+WITH scales AS (
+  SELECT r.run_key, CASE any_value(r.driver) WHEN 'time' THEN
+      any_value(_step_tokens(k.config)) / nullif(coalesce(any_value(k.device_count),
+        CASE WHEN count(DISTINCT r.rank) FILTER (r.role = r.driver) > 1
+          THEN count(DISTINCT r.rank) FILTER (r.role = r.driver) END), 0)
+    ELSE 1 END AS scale
+  FROM _roles(pick) r JOIN run_rows k ON k.run_key = r.run_key
+  GROUP BY r.run_key
 ),
 windowed AS (
   SELECT s.run_key, min(s.step) AS first_step, max(s.step) AS last_step,
@@ -19,10 +25,11 @@ windowed AS (
   GROUP BY s.run_key, (s.step - 1) // every
 )
 SELECT k.run_id, v.first_step, v.last_step,
-  CASE WHEN v.run_key NOT IN (FROM bare) THEN v.speed END AS tokens_per_second_per_device, v.step_time, v.data_share,
+  v.speed * c.scale AS tokens_per_second_per_device, v.step_time, v.data_share,
   v.speed / median(v.speed) OVER (PARTITION BY v.run_key) AS ratio, v.records, k.experiment,
   p.path AS source, v.start.line AS line
 FROM windowed v
+  JOIN scales c ON c.run_key = v.run_key
   JOIN run_rows k ON k.run_key = v.run_key
   JOIN series_rows x ON x.series_key = v.start.series_key
   JOIN source_rows p ON p.source_key = x.source_key
