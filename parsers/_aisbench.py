@@ -14,7 +14,8 @@ from llmstats.documents import number
 from llmstats.parsing import Place
 from llmstats.records import Issue, Item, Measurement, Run
 
-from ._serving import E2E, ITL, MS, PERCENT, SUM, TPOT, TTFT, Case, Meaning, decimals, measurement, statisticfrom ._serving_result import run_base
+from ._serving import E2E, ITL, MS, PERCENT, SUM, TPOT, TTFT, Case, Meaning, decimals, measurement, statistic
+from ._serving_result import run_base
 
 _USAGE = "usage_or_retokenized"
 PARAMETERS = {

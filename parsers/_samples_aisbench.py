@@ -87,7 +87,8 @@ JSON_SAMPLES = (
         }),
         matched=1,
         measurements={
-            ("requests_per_second", "value"): 0.5, ("benchmark_duration", "value"): 2.0005, ("ramp", "benchmark_duration", "value"): 3.5,
+            ("requests_per_second", "value"): 0.5, ("benchmark_duration", "value"): 2.0005,
+            ("ramp", "benchmark_duration", "value"): 3.5,
             ("draft_acceptance_rate", "value"): 0.625, ("acceptance_length", "value"): 2.25,
             ("drafts", "value"): 160.0, ("draft_tokens", "value"): 320.0, ("accepted_draft_tokens", "value"): 200.0,
             ("tomorrow", "value"): 1.5,

@@ -29,8 +29,10 @@ def _values(metric: str, first: float, factor: float = 1.0, subject: str | None 
 
 
 def _by_status(first: float, incomplete: int = 0) -> dict[str, Any]:
+    if not incomplete:
+        return {"successful": _distribution(first)}
     empty = _distribution(0.0, 0)
-    unfinished = _distribution(first * 2, incomplete) if incomplete else empty
+    unfinished = _distribution(first * 2, incomplete)
     return {"successful": _distribution(first), "errored": empty, "incomplete": unfinished, "total": empty}
 
 
@@ -104,6 +106,11 @@ def _later(strategy: dict[str, Any], done: int = 4) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _short(benchmark: dict[str, Any]) -> dict[str, Any]:
+    kept = ("request_totals", "time_to_first_token_ms")
+    return {**benchmark, "metrics": {name: benchmark["metrics"][name] for name in kept}, "requests": {}}
+
+
 _METADATA = {"version": 2, "guidellm_version": "0.7.3", "python_version": "3.12", "platform": "toy"}
 _ARGUMENTS = {"target": "http://localhost", "profile": "sweep", "max_seconds": 20.0, "random_seed": 42, "data": ["x"]}
 _CONCURRENT = {"type_": "concurrent", "streams": 4, "worker_count": 1}
@@ -142,19 +149,19 @@ JSON_SAMPLES = (
     Sample(
         "sweep/benchmarks.json",
         json.dumps({"metadata": _METADATA, "config": _ARGUMENTS,
-                    "benchmarks": [_later(_CONCURRENT), _later(_CONSTANT, done=0)]}),
+                    "benchmarks": [_short(_later(_CONCURRENT)), _short(_later(_CONSTANT, done=0))]}),
         matched=1,
-        measurements={("completed_requests", "value"): 0.0},
+        measurements={("completed_requests", "value"): 0.0, ("ttft", "mean"): 0.047},
         runs={
             "sweep/benchmarks": {"status": "completed"},
             "sweep/benchmarks#2": {"status": "failed", "config": {"request_rate": 2.5, "concurrency": None}},
         },
-        unknown=("output_tokens_per_iteration",),
+
     ),
     Sample(
         "old/benchmarks.json",
-        json.dumps({"benchmarks": [_EARLY]}),
-        matched=1,
+        json.dumps({"benchmarks": [_EARLY]}, indent=1) + "\n",
+        matched=_PER * len(_FIRST) + 2 + 1 + 3 + 1,
         measurements=_EARLY_VALUES,
         runs={"old/benchmarks": {"model": "toy/Toy-8B", "config": {"concurrency": 1.0, "input_len": 128.0}}},
     ),
@@ -320,6 +327,43 @@ TEXT_SAMPLES = (
             "night/toy_bench#2": {"config": {"strategy": "constant"}},
         },
         suspects=1,
+    ),
+    Sample(
+        "old/sweep.log",
+        """\
+Benchmarks Info:
+==============================================================================================================
+Metadata                              |||| Requests Made  ||| Prompt Tok/Req ||| Output Tok/Req ||| Prompt Tok ||| Output
+   Benchmark| Start Time| End Time| Duration (s)| Comp| Inc| Err| Comp| Inc| Err| Comp| Inc| Err| Comp| Inc| Err| Comp| Inc| Err
+--------------------------------------------------------------------------------------------------------------
+ synchronous|   17:27:59| 17:28:19|         20.5|    9|   1|   2| 64.5| 1.0| 0.0| 32.5| 5.0| 0.0|  580|   1|   0|  293|   5|   0
+constant@2.50|  17:28:59| 17:29:19|         19.5|   19|   0|   0| 65.5| 0.0| 0.0| 33.5| 0.0| 0.0|  680|   0|   0|  393|   0|   0
+==============================================================================================================
+
+
+Benchmarks Stats:
+==============================================================================================================
+Metadata    | Request Stats          || Out Tok/sec| Tot Tok/sec| Req Latency (ms)||| TTFT (ms) ||| ITL (ms) ||| TPOT (ms) ||
+   Benchmark| Per Second| Concurrency| mean| mean| mean| median| p99| mean| median| p99| mean| median| p99| mean| median| p99
+--------------------------------------------------------------------------------------------------------------
+ synchronous|  0.50|  0.95| 14.5| 43.5| 2.50| 2.25| 2.75| 47.5| 46.5| 57.5| 32.5| 31.5| 37.5| 30.5| 29.5| 35.5
+constant@2.50|  0.75|  1.95| 24.5| 53.5| 3.50| 3.25| 3.75| 48.5| 47.5| 58.5| 33.5| 32.5| 38.5| 31.5| 30.5| 36.5
+==============================================================================================================
+""",  # noqa: E501
+        matched=4,
+        measurements={
+            ("benchmark_duration", "value"): 20.5, ("completed_requests", "value"): 9.0,
+            ("incomplete_requests", "value"): 1.0, ("failed_requests", "value"): 2.0, ("input_tokens", "mean"): 64.5,
+            ("output_tokens", "mean"): 33.5, ("input_tokens", "sum"): 580.0, ("output_tokens", "sum"): 393.0,
+            ("requests_per_second", "mean"): 0.75, ("concurrency", "mean"): 0.95,
+            ("output_tokens_per_second", "mean"): 14.5, ("total_tokens_per_second", "mean"): 43.5,
+            ("e2e_latency", "mean"): 2.5, ("e2e_latency", "p99"): 3.75, ("ttft", "p50"): 0.0465,
+            ("itl", "p99"): 0.0375, ("tpot", "mean"): 0.0305,
+        },
+        runs={
+            "old/sweep": {"status": "completed", "config": {"concurrency": 1.0}},
+            "old/sweep#2": {"config": {"request_rate": 2.5, "strategy": "constant@2.50"}},
+        },
     ),
     Sample(
         "night/dead.log",

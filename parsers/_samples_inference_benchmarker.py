@@ -44,7 +44,7 @@ def _report(*results: dict[str, Any]) -> dict[str, Any]:
 JSON_SAMPLES = (
     Sample(
         "results/toy_Toy-8B_2025-02-19-21-25-00.json",
-        json.dumps(_report(*(_result(name, "ConstantVUs", None) for name in ("warmup", "throughput"))), indent=1) + "\n",
+        json.dumps(_report(*(_result(n, "ConstantVUs", None) for n in ("warmup", "throughput"))), indent=1) + "\n",
         matched=7 + 24,
         measurements={
             **_values("ttft", 50.0), **_values("tpot", 20.0), **_values("e2e_latency", 4000.0),

@@ -26,7 +26,7 @@ class AIPerfRecords(JsonLinesParser):
     samples = AIPERF_RECORDS
 
     def detect(self, head: Head) -> str | None:
-        first = head.text.lstrip()[:4000]
+        first = head.text.lstrip().split("\n", 1)[0][:4000]
         if first.startswith("{") and '"metadata"' in first and '"request_start_ns"' in first and '"metrics"' in first:
             return "JSON lines with metadata.request_start_ns and metrics"
         return None

@@ -14,7 +14,12 @@ from llmstats.records import Item, Run
 from ._nvidia_perf_csv import printed
 from ._samples_nvidia_perf import AIPERF_TEXT
 
-_STARTS = re.compile(r"NVIDIA AIPerf \||\baiperf profile --|AIPERF_(?:CLI|DIR|VENV)=|AIPerf System is PROFILING")
+#: The log's own lines, and those of a shell that says what it runs (``set -x``); a script is no log.
+_STARTS = re.compile(
+    r"NVIDIA AIPerf \||AIPerf System is [A-Z]+|CLI Command: aiperf profile"
+    r"|^\++ (?:\S+/)?aiperf profile |^\++ AIPERF_\w+=",
+    re.M,
+)
 _SHAPE = re.compile(r"\s*[{\[]\s*(?:[\"{]|$)")
 
 

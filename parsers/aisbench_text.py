@@ -31,7 +31,7 @@ class AISBenchText(DocumentParser):
     samples = TEXT_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        found = _HEADERS.search(head.text)
+        found = _HEADERS.search(head.text) if " Stage " in head.text else None
         return f"table {HEADER}, Stage, …" if found else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:

@@ -1,6 +1,6 @@
-"""guidellm's tables on the console (0.4 and later), in a log of whatever else was printed around them.
+"""guidellm's tables on the console, in a log of whatever else was printed around them.
 
-Headers have three rows: groups that span columns, names, statistics.  Values are rounded to one decimal.
+Since 0.4 headers have three rows: groups that span columns, names, statistics; values are rounded to one decimal.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from llmstats.training import run_name
 
 from ._boxtable import Table, tables
 from ._guidellm import Benchmark
+from ._guidellm_text import INFO, benchmarks
 from ._samples_guidellm import TEXT_SAMPLES
 from ._serving import SUM
 from ._serving_result import run_base
 
 _DECIMALS = "1"
 _STARTS = (
+    INFO,
     "OpenAIHTTPBackend backend validated with model",
     "Setup complete, starting benchmarks",
     "ℹ Run Summary Info",
@@ -51,7 +53,7 @@ class GuideLLMText(DocumentParser):
 
     name = "guidellm_text"
     version = 1
-    title = "guidellm's tables on the console (0.4 and later)"
+    title = "guidellm's tables on the console (0.2 and later)"
     writes = "guidellm"
     samples = TEXT_SAMPLES
 
@@ -72,6 +74,7 @@ class GuideLLMText(DocumentParser):
                 found += current
             if "Statistics" in table.title or "Run Summary Info" in table.title:
                 yield from _read(table, current)
+        found = found or list(benchmarks(place, lines))
         for benchmark in found:
             yield from benchmark.finish()
         if not found:

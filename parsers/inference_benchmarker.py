@@ -137,7 +137,9 @@ class InferenceBenchmarkerText(DocumentParser):
     samples = TEXT_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        return "table Benchmark, QPS, E2E Latency (avg), …" if _HEADER.search(head.text) else None
+        if "E2E Latency (avg)" in head.text and _HEADER.search(head.text):
+            return "table Benchmark, QPS, E2E Latency (avg), …"
+        return None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         lines = text.split("\n")

@@ -100,7 +100,7 @@ def _parts(lines: list[str]) -> list[_Part]:
             _open(parts).document, at = found
         elif match := _ASKED.match(line) if ", limit: " in line else None:
             _open(parts).asked = match
-        elif line.startswith("|") and _HEADER.match(line):
+        elif line.startswith("|") and line.rstrip().endswith("|") and _HEADER.match(line):
             part = parts[-1] if groups and parts else _open(parts)
             if not part.closed:
                 part.label = _label(lines, at)

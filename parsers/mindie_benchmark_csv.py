@@ -18,7 +18,7 @@ from llmstats.records import Item, Measurement, Run
 
 from ._mindie import BATCH_DEVICE, FRAMEWORK, MS, PREFILL, PREFILL_SHARE, TPOT, table_rows, values
 from ._samples_mindie import BENCHMARK_SAMPLES
-from ._serving import Case, Meaning, measurement
+from ._serving import Case, Meaning, measurement, whole_number
 
 _HEADER = "batch_size,input_seq_len,output_seq_len,e2e_time(ms),"
 _MEANINGS = {
@@ -60,7 +60,8 @@ class MindIEBenchmarkCsv(DocumentParser):
 
 def _row(run: Run, header: list[str], row: Row) -> Iterator[Item]:
     cells = dict(zip(header, row.cells, strict=False))
-    batch, input_len, output_len, prefills = (number(cells.get(key, "")) for key in _SIZES)
+    batch, input_len, output_len = (number(cells.get(key, "")) for key in _SIZES[:3])
+    prefills = whole_number(cells.get("prefill_count"))
     case = Case(input_len=input_len, output_len=output_len, batch_size=batch)
     given = {k: v for k, v in cells.items() if k and k not in _SIZES and k not in _STEPS}
     yield from values(run.name, _MEANINGS, given, row.line, case, "2")
@@ -68,7 +69,7 @@ def _row(run: Run, header: list[str], row: Row) -> Iterator[Item]:
         yield from _steps(run.name, column, cells.get(column, ""), row.line, case)
     run.status = "completed"
     if prefills is not None:
-        run.config["prefill_count"] = int(prefills)
+        run.config["prefill_count"] = prefills
 
 
 def _steps(run: str, column: str, text: str, line: int, case: Case) -> Iterator[Measurement]:

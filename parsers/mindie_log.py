@@ -29,7 +29,7 @@ from ._mindie import (
     fingerprint,
 )
 from ._samples_mindie import LOG_SAMPLES
-from ._serving import Case, Meaning, decimals, measurement
+from ._serving import Case, Meaning, decimals, measurement, whole_number
 
 _N = r"(-?[\d.]+(?:[eE][-+]?\d+)?|nan|inf)"
 _CASE = re.compile(rf"batch(?:_id)?: \d+, seq_len_in: {_N}, seq_len_out: {_N}, total_time: {_N},")
@@ -41,7 +41,7 @@ _PAIR = re.compile(rf"(\w+): {_N}")
 _MEMORY = re.compile(
     rf"(hbm_capacity|init_memory|warmup_memory|infer max_memory|warm_up_memory|free_memory)\(GB\): +{_N}"
 )
-_TOKENS = re.compile(r"Generate\[(\d+)\] token num: \((\d+), (\d+)\)")
+_TOKENS = re.compile(r"Generate\[(\d{1,9})\] token num: \((\d{1,9}), (\d{1,12})\)")
 _ERROR = re.compile(r"Error caught during (?:Warm-up|inference): .*|something wrong marked for CI")
 _SIGN = re.compile(
     rf"{_CASE.pattern}|hbm_capacity\(GB\): |-{{15}}begin (?:warm_up|inference)-{{15}}"
@@ -157,7 +157,7 @@ class _Log:
         of_dataset = "batch_id" in pairs
         batch = None if of_dataset else number(pairs["batch"])
         case = Case(number(match[1]), number(match[2]), batch_size=batch)
-        case.conditions = {"batch_id": int(pairs["batch_id"])} if of_dataset else {}
+        case.conditions = {"batch_id": whole_number(pairs["batch_id"])} if of_dataset else {}
         self.cases += [
             self._value(_MEANINGS.get(key, Meaning(key)), raw, key, at, case)
             for key, raw in pairs.items()

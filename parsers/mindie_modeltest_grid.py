@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from llmstats.documents import number
 from llmstats.errors import ParseError
 from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item, Run
@@ -18,7 +17,7 @@ from llmstats.records import Item, Run
 from ._evaluation import is_bar, share
 from ._mindie import run_of, tree_of, values
 from ._samples_mindie import GRID_SAMPLES
-from ._serving import Case, Meaning
+from ._serving import Case, Meaning, whole_number
 
 _SECTION = re.compile(r"(runner config|model config|task config|metric table):\s*$")
 _TRUTHS = {"MC1": "mc1", "MC2": "mc2", "BLUE": "bleu_diff", "ROUGE": "rouge1_diff"}
@@ -69,7 +68,7 @@ def _sections(lines: list[str]) -> dict[str, list[_Row]]:
     found: dict[str, list[_Row]] = {}
     rows: list[_Row] = []
     fresh = True
-    for number_, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, 1):
         if match := _SECTION.fullmatch(line):
             rows = found[match[1]] = []
         elif line.startswith("+"):
@@ -77,7 +76,7 @@ def _sections(lines: list[str]) -> dict[str, list[_Row]]:
         elif line.startswith("|") and not is_bar(line):
             cells = [cell.strip() for cell in line.strip()[1:-1].split("|")]
             if fresh or not rows:
-                rows.append(_Row(number_, cells))
+                rows.append(_Row(number, cells))
             else:
                 rows[-1] = _Row(
                     rows[-1].line, [f"{a} {b}".strip() for a, b in zip(rows[-1].cells, cells, strict=False)]
@@ -88,8 +87,8 @@ def _sections(lines: list[str]) -> dict[str, list[_Row]]:
 
 def _metrics(run: Run, cells: dict[str, str], line: int) -> Iterator[Item]:
     """Values of one task or part; the N-Shot is a condition."""
-    shots = number(cells.get("N-Shot", ""))
-    case = Case(subject=cells.get("Tasks"), conditions={} if shots is None else {"n_shot": int(shots)})
+    shots = whole_number(cells.get("N-Shot"))
+    case = Case(subject=cells.get("Tasks"), conditions={} if shots is None else {"n_shot": shots})
     meanings = dict(_COUNTS)
     for column in cells:
         if column not in _WORDS and column not in _COUNTS:

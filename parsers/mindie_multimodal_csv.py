@@ -18,7 +18,7 @@ from llmstats.training import run_name
 
 from ._mindie import BATCH_WALL, FRAMEWORK, MS, OUTPUT_RATE, PREFILL, TPOT, table_rows, values
 from ._samples_mindie import MULTIMODAL_SAMPLES
-from ._serving import Case, Meaning
+from ._serving import Case, Meaning, whole_number
 
 _HEADER = re.compile(
     r"batch, *input_len, *output_len, *(?:embedding_len, *)?(?:fi(?:rs|sr)t_token_time|FirstToken)\(m?s\)"
@@ -62,10 +62,11 @@ class MindIEMultimodalCsv(DocumentParser):
 def _row(name: str, place: Place, header: list[str], row: Row) -> Iterator[Item]:
     """One test; a header that another start wrote again is none."""
     cells = dict(zip(header, row.cells, strict=False))
-    batch, input_len, output_len, embedded = (number(cells.get(key, "")) for key in _SIZES)
+    batch, input_len, output_len = (number(cells.get(key, "")) for key in _SIZES[:3])
+    embedded = whole_number(cells.get("embedding_len"))
     if batch is None:
         return
-    conditions = {} if embedded is None else {"embedding_len": int(embedded)}
+    conditions = {} if embedded is None else {"embedding_len": embedded}
     case = Case(input_len, output_len, batch_size=batch, conditions=conditions)
     given = {k: v for k, v in cells.items() if k and k not in _SIZES}
     yield from values(name, _MEANINGS, given, row.line, case)
