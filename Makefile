@@ -48,7 +48,8 @@ demo: $(VENV)/.base
 	$(call show,query convergence)
 	$(call show,query throughput)
 	$(call show,query serving)
-	$(call show,query inference)
+	$(call show,query results)
+	$(call show,query coverage)
 	$(call show,plot convergence -o $(DEMO)/convergence.png)
 	@printf '\nThe picture is %s/convergence.png; the store is %s/demo.duckdb (any DuckDB client opens it).\n' \
 		'$(CURDIR)/$(DEMO)' '$(DEMO)'

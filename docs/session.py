@@ -31,6 +31,10 @@ SERVING = (
     "SELECT device, concurrency, output_tokens_per_second AS tps, ttft_p50, ttft_p99, status "
     "FROM serving() WHERE input_len = 1024 AND concurrency >= 64 ORDER BY ALL"
 )
+RESULTS = (
+    "SELECT device, nodes, devices, parallelism, per_device, mfu, memory_used, memory_total, source "
+    "FROM results(kind := 'training')"
+)
 COMMANDS = (
     "llmstats ingest examples/work_dirs",
     f'llmstats query "{RUNS}"',
@@ -40,6 +44,7 @@ COMMANDS = (
     f'llmstats query "{SPEED}"',
     f'llmstats query "{DROPS}"',
     f'llmstats query "{SERVING}"',
+    f'llmstats query "{RESULTS}"',
     "llmstats show deepseek_v2_lite_alpaca_a100/20250209_110212 --metric loss --step 2040 --format json",
     "llmstats query convergense",
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import _flagperf
 import _serving
+import _suites
 import _training
 
 A100, ASCEND = "nvidia_a100", "ascend_910b"
@@ -42,6 +43,9 @@ def compose(folder: Path) -> None:
             f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in labels.items()
         ]
         (folder / name / "llmstats.toml").write_text("\n".join(lines) + "\n", "utf-8")
+    for name, site in ((A100, _suites.A100), (ASCEND, _suites.ASCEND)):
+        _suites.write(folder / name, site)
+        (folder / name / _suites.OWN / "llmstats.toml").write_text(_suites.OWN_MAP.lstrip(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 
 from llmstats.documents import number
-from llmstats.parsing import Place, State
+from llmstats.parsing import Head, Place, State
 from llmstats.records import Run
 
 from ._flagperf import VENDORS
@@ -19,6 +19,10 @@ from ._flagperf import VENDORS
 RUN_DIR = re.compile(r"run\d{14}")
 _NODE = re.compile(r"(?P<host>.+)_noderank(?P<node>\d+)$")
 _ROUND = re.compile(r"round\d+")
+#: What a training's task prints, by the launcher; the frameworks that a case starts may log beside it.
+_TASK = re.compile(r"rank\d+\.(?:out\.log|log\.txt)$")
+_INNER = re.compile(r"(?:megatron|flagscale|flagscale_main|noderank\d+)\.log\.txt$")
+_FLAGSCALE = re.compile(r"host(?:_.+)?\.output$")
 _BASE = re.compile(r"(?:computation|interconnect|main_memory|inter-tile|power)-")
 
 
@@ -38,11 +42,42 @@ def node_directory(place: Place) -> bool:
     return _NODE.match(place.parent()) is not None
 
 
+def task_output(place: Place) -> bool:
+    """Whether a file is called as FlagPerf calls what a training case prints.
+
+    Step lines of other programs in it are those of the case, and its end may hold results.
+    """
+    if node_directory(place) and _INNER.match(place.name):
+        return True
+    return bool(_TASK.match(place.name)) or _below_node(place)
+
+
+def owned(head: Head) -> bool:
+    """Whether FlagPerf's own format reads a file, step lines of Megatron-LM, torchtitan or DeepSpeed in it included."""
+    return task_output(head.place) or "\nTokens/p/s: " in head.text
+
+
+def _below_node(place: Place) -> bool:
+    """FlagScale's own logs, ``…/{host}_noderank{R}/outputs_x/logs/host_0_10.0.0.5.output``."""
+    return place.parent() == "logs" and bool(_FLAGSCALE.match(place.name) and _NODE.match(place.parent(3)))
+
+
+def in_tree(place: Place) -> bool:
+    """Whether a file lies in a directory of FlagPerf's for one node of a training case."""
+    at = 3 if _below_node(place) else 1
+    if not _NODE.match(place.parent(at)):
+        return False
+    at += bool(_ROUND.fullmatch(place.parent(at + 1)))
+    return place.parent(at + 1).count(":") == 5 or RUN_DIR.fullmatch(place.parent(at + 2)) is not None
+
+
 def spot_of(place: Place, *, own: bool = False) -> Spot:
     """The run of a file that FlagPerf wrote.
 
     Outside FlagPerf's tree the run is the directory, or with ``own`` the file itself.
     """
+    if _below_node(place):
+        place = Place(f"{place.directory(3)}/{place.name}")
     node = _NODE.match(place.parent())
     at = 2 if node else 1
     inner = place.parent(at) if _ROUND.fullmatch(place.parent(at)) else ""

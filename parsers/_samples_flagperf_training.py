@@ -83,6 +83,29 @@ _NODES = (
     "Tokens/TFLOPS:  32.0516\n"
     "MFU:  1.3461\n"
 )
+_MEGATRON = (
+    "using world size: 8, data-parallel size: 4, tensor-model-parallel size: 2\n"
+    "------------------------ arguments ------------------------\n"
+    "  bf16 ............................................ True\n"
+    "  task ............................................ None\n"
+    "  train_iters ..................................... 3\n"
+    "-------------------- end of arguments ---------------------\n"
+    "[before the start of training step] datetime: 2025-03-01 09:10:00 \n"
+    " [2025-03-01 09:10:05] iteration        1/       3 | consumed samples:          512 | elapsed time per iteration (ms): 20500.5 | throughput per GPU (TFLOP/s/GPU): 150.5 | learning rate: 1.5E-05 | global batch size:   512 | lm loss: 1.21E+01 | loss scale: 1.0 | grad norm: 16.5 | number of skipped iterations:   0 | number of nan iterations:   0 |\n"
+    "[Rank 0] (after 1 iterations) memory (MB) | allocated: 16384.0 | max allocated: 32768.0 | reserved: 40960.0 | max reserved: 40960.0\n"
+    " [2025-03-01 09:10:25] iteration        2/       3 | consumed samples:         1024 | elapsed time per iteration (ms): 19500.5 | throughput per GPU (TFLOP/s/GPU): 158.5 | learning rate: 3.0E-05 | global batch size:   512 | loss scale: 1.0 | grad norm: nan | number of skipped iterations:   0 | number of nan iterations:   1 |\n"
+    "validation loss at iteration 2 | lm loss value: 1.15E+01 | lm loss PPL: 9.87E+04 | \n"
+    "System tokens per second:  107539.5\nTokens/p/s:  13442.4375\nMFU:  0.2585\n"
+)
+_TITAN = (
+    "[rank0]:[titan] 2025-03-01 09:10:01,123 - root - INFO - Building device mesh with parallelism: dp_shard=8\n"
+    "[rank0]:[titan] 2025-03-01 09:10:05,123 - root - INFO - step:  1  loss: 12.25  grad_norm:  4.5  memory: 40.50GiB(51.25%)  tps: 1,987  tflops: 48.25  mfu: 4.88%\n"
+    "Tokens/p/s:  1987.5\n"
+)
+_PROGRESS = (
+    "[2025-03-01 09:10:05,123] [INFO] [logging.py:96:log_dist] [Rank 0] step=10, skipped=1, lr=[1.5e-05, 1.5e-05], mom=[(0.9, 0.95), (0.9, 0.95)]\n"
+    "[2025-03-01 09:10:05,125] [INFO] [timer.py:199:stop] epoch=0/micro_step=10/global_step=10, RunningAvgSamplesPerSec=12.5, CurrSamplesPerSec=12.25, MemAllocated=20.5GB, MaxMemAllocated=30.25GB\n"
+)
 _NOTHING = "System tokens per second:  -524288.0\nTokens/p/s:  -65536.0\nMFU:  -8.8\n"
 _LLAVA = (
     "pretrain time is 3600.5\n"
@@ -220,6 +243,80 @@ SAMPLES = (
             ("mfu", "value"): 1.3461,
         },
         runs={_case(_TWO_NODES): {"node_count": 2, "device_count": 16, "config": {"peak_tflops": 312}}},
+    ),
+    Sample(
+        _path("llama3_8B:megatron_core060:X1:1:8:1", "rank0.log.txt"),
+        _MEGATRON,
+        matched=4,
+        points={
+            ("train", "loss", 1): 12.1,
+            ("train", "loss", 2): float("nan"),
+            ("train", "step_time", 2): 19.5005,
+            ("train", "tflops_per_device", 1): 150.5,
+            ("train", "learning_rate", 2): 3e-05,
+            ("train", "samples", 2): 1024,
+            ("train", "global_batch_size", 1): 512,
+            ("train", "loss_scale", 1): 1.0,
+            ("train", "grad_norm", 1): 16.5,
+            ("train", "skipped_iterations", 1): 0,
+            ("train", "nan_iterations", 2): 1,
+            ("train", "memory_allocated", 1): 16384 * 2.0**20,
+            ("train", "memory_allocated_peak", 1): 32768 * 2.0**20,
+            ("train", "memory_reserved", 1): 40960 * 2.0**20,
+            ("train", "memory_reserved_peak", 1): 40960 * 2.0**20,
+            ("val", "loss", 2): 11.5,
+            ("val", "perplexity", 2): 98700.0,
+        },
+        measurements={
+            ("tokens_per_second", "value"): 107539.5,
+            ("tokens_per_second_per_device", "value"): 13442.4375,
+            ("mfu", "value"): 0.2585,
+        },
+        runs={_case("llama3_8B:megatron_core060:X1:1:8:1"): {
+            "status": "completed", "framework": "megatron", "model": "llama3_8B", "device": "X1", "device_count": 8,
+            "precision": "bf16", "parallelism": "tp2-dp4", "kind": "training", "started_at": 1740820200000000,
+            "config": {"train_iters": 3, "world_size": 8}}},
+    ),
+    Sample(
+        _path("llama3_8B:megatron_core060:X1:1:8:1", "megatron.log.txt"),
+        "".join(_MEGATRON.splitlines(keepends=True)[7:8]),
+        matched=1,
+        points={("train", "step_time", 1): 20.5005},
+        runs={_case("llama3_8B:megatron_core060:X1:1:8:1"): {"status": None, "framework": "megatron"}},
+    ),
+    Sample(
+        "a/10.0.0.5_noderank0/outputs_llama3/logs/host_0_10.0.0.5.output",
+        "".join(_MEGATRON.splitlines(keepends=True)[7:8]),
+        matched=1,
+        points={("train", "step_time", 1): 20.5005},
+        runs={"a/10.0.0.5_noderank0": {"framework": "megatron-lm", "environment": {"host": "10.0.0.5"}}},
+    ),
+    Sample(
+        "toy/night/rank0.log.txt",
+        _TITAN,
+        matched=1,
+        points={
+            ("train", "loss", 1): 12.25,
+            ("train", "grad_norm", 1): 4.5,
+            ("train", "memory_reserved_peak", 1): 40.5 * _GIB,
+            ("train", "memory_reserved_peak_share", 1): 0.5125,
+            ("train", "tokens_per_second_per_device", 1): 1987,
+            ("train", "tflops_per_device", 1): 48.25,
+            ("train", "mfu", 1): 0.0488,
+        },
+        measurements={("tokens_per_second_per_device", "value"): 1987.5},
+        runs={"toy/night": {"framework": "torchtitan", "device_count": 8, "parallelism": "dp_shard=8",
+                        "status": "completed"}},
+    ),
+    Sample(
+        _path("baichuan2_13b:deepspeed:X1:1:8:1", "rank0.log.txt"),
+        _PROGRESS,
+        matched=2,
+        points={
+            ("train", "learning_rate", 10): 1.5e-05,
+            ("train", "skipped_steps", 10): 1,
+            ("train", "samples_per_second", 10): 12.25,
+        },
     ),
     Sample(
         _path("aquila2_7b:flagscale_1:X1:1:8:1", "rank0.out.log"),

@@ -17,6 +17,17 @@ _LOG = """\
 {"current_steps": 5, "total_steps": 8, "percentage": 62.5, "elapsed_time": "0:00:05", "remaining_time": "0:00:03"}
 """
 
+#: Two nodes write one file, the second behind the first; then another start from the beginning.
+_NODES = """\
+{"current_steps": 10, "total_steps": 30, "loss": 2.5, "epoch": 1.0, "percentage": 33.33, "elapsed_time": "0:00:20", "remaining_time": "0:00:40"}
+{"current_steps": 10, "total_steps": 30, "loss": 2.5625, "epoch": 1.0, "percentage": 33.33, "elapsed_time": "0:00:21", "remaining_time": "0:00:42"}
+{"current_steps": 20, "total_steps": 30, "loss": 2.0, "epoch": 2.0, "percentage": 66.67, "elapsed_time": "0:00:40", "remaining_time": "0:00:20"}
+{"current_steps": 30, "total_steps": 30, "loss": 1.5, "epoch": 3.0, "percentage": 100.0, "elapsed_time": "0:01:00", "remaining_time": "0:00:00"}
+{"current_steps": 20, "total_steps": 30, "loss": 2.0625, "epoch": 2.0, "percentage": 66.67, "elapsed_time": "0:00:41", "remaining_time": "0:00:21"}
+{"current_steps": 30, "total_steps": 30, "loss": 1.5625, "epoch": 3.0, "percentage": 100.0, "elapsed_time": "0:01:02", "remaining_time": "0:00:00"}
+{"current_steps": 10, "total_steps": 30, "loss": 2.25, "epoch": 1.0, "percentage": 33.33, "elapsed_time": "0:00:20", "remaining_time": "0:00:40"}
+"""
+
 #: Before 2024: null for what is absent.
 _OLD = """\
 {"current_steps": 5, "total_steps": 360, "loss": 2.1981, "eval_loss": null, "predict_loss": null, "reward": null, "learning_rate": 2.9985e-05, "epoch": 0.28, "percentage": 1.39, "elapsed_time": "0:00:09", "remaining_time": "0:11:17"}
@@ -55,9 +66,16 @@ LOG_SAMPLES = (
             ("test", "elapsed_time", 40): 5.0,
         },
         runs={
-            "Toy-7B/lora/night": {"kind": "training", "status": "completed", "config": {"max_steps": 30}},
-            "Toy-7B/lora/night#2": {"status": None, "config": {"max_steps": 60}},
+            "Toy-7B/lora/night": {"kind": "training", "status": None, "config": {"max_steps": 60}},
         },
+        events=("resume",),
+    ),
+    Sample(
+        "toy_nodes/trainer_log.jsonl",
+        _NODES,
+        matched=7,
+        points={("train", "loss", 30): 1.5, ("train", "elapsed_time", 30): 60.0, ("train", "loss", 10): 2.25},
+        runs={"toy_nodes": {"status": "completed"}, "toy_nodes#2": {"status": None}},
     ),
     Sample(
         "toy/trainer_log.jsonl",

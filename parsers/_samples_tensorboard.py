@@ -90,7 +90,37 @@ _TITAN = (
     + _tensor(1, 5, "histogram", _FLOAT + _field(5, struct.pack("<ff", 1.0, 2.0)), "histograms")
 )
 
+#: Hugging Face's Trainer: its tags are the names of ``trainer_state.json`` behind the phase; the last record is final.
+_TRAINER = (
+    _VERSION
+    + b"".join(_simple(i, 10 * i, "train/loss", loss) for i, loss in enumerate((4.5, 3.5, 2.5, 1.5), 1))
+    + _simple(4, 40, "train/learning_rate", 0.25)
+    + _simple(4, 40, "train/epoch", 2.0)
+    + _simple(4, 40, "eval/accuracy", 0.75)
+    + _simple(4, 40, "eval/runtime", 1.5)
+    + _simple(5, 40, "train/train_runtime", 64.0)
+    + _simple(5, 40, "train/train_loss", 3.0)
+    + _simple(5, 40, "train/total_flos", 1024.0)
+)
+
 SAMPLES = (
+    Sample(
+        "toy-sft/runs/Feb01_08-00-00_node1/events.out.tfevents.1760000000.node1.4711.0",
+        _TRAINER,
+        matched=11,
+        points={
+            ("train", "loss", 40): 1.5,
+            ("train", "epoch_progress", 40): 2.0,
+            ("val", "accuracy", 40): 0.75,
+            ("val", "evaluation_time", 40): 1.5,
+        },
+        measurements={
+            ("loss", "mean"): 3.0,
+            ("train_time", "value"): 64.0,
+            ("training_flop", "value"): 1024.0,
+        },
+        runs={"logs/toy-sft/runs/Feb01_08-00-00_node1": {"status": "completed", "fingerprint": "hf:4.5|3.5|2.5|1.5"}},
+    ),
     Sample(
         "exp7/tensorboard/events.out.tfevents.1760000000.node1.4711.0",
         _MEGATRON,
@@ -129,7 +159,7 @@ SAMPLES = (
             ("train", "base_learning_rate", 5): 0.5,
             ("val", "samples_per_second", 5): 12.0,
         },
-        runs={"tb/20251009-0853": {"kind": "training"}},
+        runs={"logs/outputs/tb/20251009-0853": {"kind": "training"}},
     ),
     Sample(
         "work/20250209_031500/vis_data/events.out.tfevents.1760000000.node1.4711.0",

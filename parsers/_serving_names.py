@@ -52,6 +52,8 @@ _PLAIN = {
     "rtfx": Meaning("rtfx"),
     "last_gen_throughput": Meaning("decode_tokens_per_second", "decode_tokens_per_second@last_logged"),
     "accept_length": Meaning("acceptance_length"),
+    "total_cached_tokens": Meaning("prefix_cache_hits", statistic=SUM),
+    "cache_hit_rate": Meaning("prefix_cache_hit_rate"),
     "spec_decode_acceptance_rate": Meaning("draft_acceptance_rate", factor=PERCENT),
     "spec_decode_acceptance_length": Meaning("acceptance_length"),
     "spec_decode_num_drafts": Meaning("drafts"),
@@ -99,8 +101,11 @@ _LABELS = {
     "peak concurrent requests": "max_concurrent_requests",
     "rtfx (inverse real-time factor)": "rtfx",
     "total token throughput (tok/s)": "total_throughput",
+    "total throughput (tok/s)": "total_throughput",
     "concurrency": "concurrency",
     "accept length": "accept_length",
+    "total cached tokens": "total_cached_tokens",
+    "cache hit rate": "cache_hit_rate",
     "last generation throughput (tok/s)": "last_gen_throughput",
     "probe requests completed": "probe_completed",
     "probe requests failed": "probe_failed",
@@ -120,6 +125,7 @@ _LABELS = {
     "traffic request rate": "request_rate",
     "request rate configured (rps)": "request_rate",
     "max request concurrency": "max_concurrency",
+    "max reqeuest concurrency": "max_concurrency",
     "maximum request concurrency": "max_concurrency",
 }
 _TIMES = {

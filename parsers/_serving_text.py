@@ -20,10 +20,11 @@ from ._serving import decimals
 from ._serving_names import key_of, meaning_of
 from ._serving_result import Entry, Result, lengths_in, run_base
 
-TITLE = re.compile(r"={3,} ?(?:Serving|Offline Throughput) Benchmark Result ?={3,}")
+#: The title stands at the end of its line; where more follows, something quotes it (a JSON text, a page).
+TITLE = re.compile(r"={3,} ?(?:Serving|Offline Throughput) Benchmark Result ?={3,}[ \t]*$", re.M)
 _END = re.compile(r"={20,}\s*$")
 #: A row; the label never holds a wide gap, so that a prefix (a clock, a pod's name) is no part of it.
-_ROW = re.compile(r"\s{0,4}(?P<label>\S(?:(?! {3}).)*?):\s+(?P<value>\S+(?: set)?)\s*$")
+_ROW = re.compile(r"\s{0,12}(?P<label>\S(?:(?! {3}).)*?):\s+(?P<value>\S+(?: set)?)\s*$")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|nan|inf)", re.I)
 _NAMESPACE = re.compile(r"Namespace\((?P<inside>.*)\)\s*$")
 _ARGUMENT = re.compile(
@@ -46,6 +47,8 @@ _SGLANG = re.compile(
     r"|Backend: +(?:sglang|engine|runtime)"
 )
 _BACKEND = re.compile(r"^.{0,80}?Backend: +(\S+)", re.M)
+#: SGLang's benchmark of image models borrows the title.
+_DIFFUSION = re.compile(r"^.{0,80}?(?:Task: |Latency Mean \(s\):)", re.M)
 
 
 def writer(head: Head) -> str | None:
@@ -58,7 +61,7 @@ def writer(head: Head) -> str | None:
     block = block[: end.start()] if end else block
     backend = _BACKEND.search(block)
     if backend is None:
-        return "vllm" if block.count("\n") > 1 else None
+        return "vllm" if block.count("\n") > 1 and not _DIFFUSION.search(block) else None
     if backend[1].startswith("lmdeploy") and "Concurrency:" not in block:
         return "lmdeploy"
     return "sglang" if _SGLANG.search(block) else "lmdeploy"

@@ -16,6 +16,7 @@ from llmstats.shapes import Field, Frame, Note, Plan, Record, Scan, Suspect
 from llmstats.training import CONFLICT, Runs, is_conflict_marker, prefix_fields, whole
 
 from ._deepspeed_chat import NUMBER, chat, place_steps, split_engines
+from ._flagperf_place import owned
 from ._samples_deepspeed import SAMPLES
 from ._steplines import MAYBE_EVENT, StepLines, carried, covered, numbered
 
@@ -127,8 +128,7 @@ class DeepSpeedLog(StepLines):
     def detect(self, head: Head) -> str | None:
         likely = "[INFO" in head.text and ("step=" in head.text or "] " in head.text)
         match = _HEAD.search(head.text) if likely else None
-        flagperf = "_noderank" in head.place.parent()  # its rank logs end with results of their own
-        if match is None or flagperf or _FOREIGN.search(head.text):
+        if match is None or owned(head) or _FOREIGN.search(head.text):
             return None
         return f"line {match[0].strip()[:120]!r}"
 

@@ -15,15 +15,27 @@ from typing import Any, ClassVar
 import numpy as np
 
 from llmstats.parsing import Head, Place, State
-from llmstats.records import Event, Item, Points, Run
-from llmstats.shapes import Field, Note, Plan, Record, Scan, Suspect
-from llmstats.training import CONFLICT, is_conflict_marker, run_name
+from llmstats.records import Event, Ints, Item, Points, Run
+from llmstats.shapes import Field, Frame, Note, Plan, Record, Scan, Suspect
+from llmstats.training import CONFLICT, Runs, is_conflict_marker, run_name
 
-from ._flagperf_place import Spot, kept, learn_case, learn_vendor, new_run, node_directory, spot_of
+from . import _flagperf_steps
+from ._flagperf_place import (
+    Spot,
+    in_tree,
+    kept,
+    learn_case,
+    learn_vendor,
+    new_run,
+    node_directory,
+    spot_of,
+    task_output,
+)
+from ._flagperf_steps import framework_line, learn_message, prepare, step_line, tells, took
 from ._flagperf_training import KEYED, NAMES, PRINTED, STAGES, finished, printed
 from ._samples_flagperf_training import SAMPLES
 from ._serving import Case, Meaning, measurement
-from ._steplines import MAYBE_EVENT, StepLines, covered, numbered
+from ._steplines import MAYBE_EVENT, StepLines, covered
 
 _PERF = "[PerfLog] {"
 _STEPS = ("global_steps", "global_step", "step")
@@ -32,17 +44,12 @@ _PHASES = {"STEP_END": "train", "EVALUATE": "val", "INIT_EVALUATION": "val"}
 _NUMBER = re.compile(
     r'"(?P<key>(?:[^"\\]|\\.)*)": (?P<value>-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|NaN|Infinity))(?=[,}\]])'
 )
-_RANK_FILE = re.compile(r"(?:rank|noderank)(?P<rank>\d+)\.(?:out\.log|log\.txt)$")
+_RANK_FILE = re.compile(r"rank(?P<rank>\d+)\.(?:out\.log|log\.txt)$")
 _OURS = re.compile(r"(?i)flagperf|training/benchmarks/")
+#: What any training prints before its first step.
+_TALKS = re.compile(r"(?i:epoch|iteration|loss|rank|error|world_size|namespace\()")
 #: Lines of trainers whose own formats say more than the lines here.
-_FOREIGN = re.compile(r"elapsed time per iteration| - (?:mmengine|mmcv) - |^:::MLLOG ", re.M)
-#: DeepSpeed's speed, whose mean the case of an LLM takes.
-_SPEED = re.compile(
-    r"(?:\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\].*?)?"
-    r"epoch=\d+/micro_step=\d+/global_step=(?P<step>\d+), (?=(?:RunningAvg)?SamplesPerSec=)"
-)
-_EQUALS = re.compile(r"(?P<key>[A-Za-z]\w*)=(?P<value>\d[\d.]*(?:[eE][-+]?\d+)?)(?P<unit>GB)?(?=,|$)")
-
+_FOREIGN = re.compile(r" - (?:mmengine|mmcv) - |^:::MLLOG |^DLLL \{|^Training epoch \d+, iteration", re.M)
 _LOGURU = re.compile(r"(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \| [A-Z]+ +\| \S+ - ")
 _BAR = re.compile(
     r"Training Epoch: (?P<epoch>\d+)/(?P<epochs>\d+), step (?P<at>\d+)/(?P<total>\d+) completed "
@@ -74,7 +81,7 @@ class FlagPerfTrainingLog(StepLines):
     title = "FlagPerf training: rank{N}.out.log with [PerfLog] events or printed results"
     writes = "FlagPerf"
     framework = ""
-    names: ClassVar = NAMES
+    names: ClassVar = {**_flagperf_steps.NAMES, **NAMES}
     samples = SAMPLES
 
     def detect(self, head: Head) -> str | None:
@@ -84,14 +91,19 @@ class FlagPerfTrainingLog(StepLines):
             return "'Throughput(token per chip per second): …'"
         if "Tokens/p/s: " in head.text and any(PRINTED.match(line) for line in head.lines):
             return "'Tokens/p/s: …'"
-        inside = node_directory(head.place) and _RANK_FILE.search(head.place.name)
-        if inside and _OURS.search(head.text) and not _FOREIGN.search(head.text):
-            return f"named {head.place.parent()}/{head.place.name}, with lines of FlagPerf"
-        return None
+        if not task_output(head.place) or _FOREIGN.search(head.text):
+            return None
+        named = f"named {head.place.parent()}/{head.place.name}"
+        if in_tree(head.place) and _TALKS.search(head.text):
+            return f"{named} in a run directory of FlagPerf"
+        if node_directory(head.place) and _OURS.search(head.text):
+            return f"{named}, with lines of FlagPerf"
+        line = framework_line(head)
+        return f"{named}, with {line[:80]!r}" if line else None
 
     def start(self, place: Place) -> State:
         file = _RANK_FILE.search(place.name)
-        spot = spot_of(place, own=not (file or node_directory(place)))
+        spot = spot_of(place, own=not (file or node_directory(place) or task_output(place)))
         return {"name": spot.name, "root": spot.root, "spot": kept(spot), "rank": int(file["rank"]) if file else None}
 
     def plan(self, text: str) -> Plan:
@@ -99,21 +111,26 @@ class FlagPerfTrainingLog(StepLines):
             return _perf(text, at + len(_PERF) - 1)
         if (bar := _BAR.search(text)) or (bar := _EPOCH.search(text)) or (bar := _MEMORY.search(text)):
             return _line(text, bar)
-        if speed := _SPEED.search(text):
-            return _speed(text, speed)
         if is_conflict_marker(text):
             return Note(CONFLICT)
-        wanted = _GUARD.search(text) or _PAIR.match(text) or MAYBE_EVENT.search(text)
+        if (step := step_line(text)) is not None:
+            return step
+        wanted = _GUARD.search(text) or _PAIR.match(text) or MAYBE_EVENT.search(text) or tells(text)
         return Note("say") if wanted else None
 
     def prepare(self, state: State, scan: Scan) -> None:
         """Clocks from milliseconds; steps of the progress bar over all epochs."""
+        prepare(scan)
         for frame in scan.frames:
             columns = frame.columns
             if "@ms" in columns:
                 columns["@clock"] = (np.asarray(columns.pop("@ms"), np.float64) * 1000).astype(np.int64)
             if "@at" in columns:
                 columns["@step"] = (columns["@epoch"] - 1) * columns["@total"] + columns["@at"] + 1
+
+    def took(self, runs: Runs, frame: Frame, index: Ints) -> None:
+        for number in np.unique(index).tolist():
+            took(runs[number], frame, int(np.flatnonzero(index == number)[-1]))
 
     def fold(self, state: State, place: Place, scan: Scan) -> Iterator[Item]:
         """As all step logs; what a line says of an epoch or of memory stands on no step."""
@@ -123,7 +140,7 @@ class FlagPerfTrainingLog(StepLines):
             yield item
 
     def phase(self, kind: str) -> str:
-        return "" if kind == "epoch" else kind
+        return "" if kind == "epoch" else kind if kind in ("val", "test") else "train"
 
     def _new_run(self, state: State, index: int) -> Run:
         run = new_run(Spot(**state["spot"]))
@@ -135,7 +152,7 @@ class FlagPerfTrainingLog(StepLines):
         if (at := text.find(_PERF)) >= 0:
             yield from _event(run, json.loads(text[at + len(_PERF) - 1 :]), line)
             return
-        learned = _learn(run, text)
+        learned = _learn(run, text) or learn_message(state, run, text)
         results = list(_results(state, run, text, line))
         yield from results
         if not (learned or results):
@@ -155,12 +172,6 @@ def _perf(text: str, at: int) -> Plan:
     if phase == "train" and all(f.name != "@step" for f in fields):
         phase = "epoch"
     return Record(phase, fields)
-
-
-def _speed(text: str, match: re.Match[str]) -> Record:
-    clock = [Field("@clock", *match.span("clock"), "clock")] if match["clock"] else []
-    fields = [*clock, Field("@step", *match.span("step")), *numbered(text, _EQUALS, match.end())]
-    return Record("train", covered(text, fields))
 
 
 def _fields(text: str, at: int) -> list[Field]:

@@ -40,7 +40,7 @@ class HFTrainerStdout(DocumentParser):
     def detect(self, head: Head) -> str | None:
         if head.place.name == "running_log.txt":
             return None
-        if "_noderank" in head.place.parent() or "\nTokens/p/s: " in head.text:
+        if "_noderank" in head.place.path or "\nTokens/p/s: " in head.text:
             return None  # FlagPerf's rank logs end with results of their own
         found = _RECORD.search(head.text) if "{'" in head.text else None
         if found is None and "***** Running " in head.text:

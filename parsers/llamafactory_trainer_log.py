@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmstats.parsing import Head, JsonLinesParser, Name, Objects, Place, State
-from llmstats.records import Issue, Item
+from llmstats.records import Issue, Item, Run
 
 from ._hf import NAMES, numbers, output_dir
 from ._hf_lines import Lines, Row
 from ._samples_llamafactory import LOG_SAMPLES
 
+_SHARED = "records of steps that are logged already are left out: another process of the training writes here too"
 _COUNTERS = ("current_steps", "total_steps", "step", "percentage")
 
 
@@ -24,7 +25,7 @@ class LlamaFactoryTrainerLog(JsonLinesParser):
     """The run of the output directory, together with the Trainer's own files."""
 
     name = "llamafactory_trainer_log"
-    version = 1
+    version = 2
     title = "LLaMA-Factory's trainer_log.jsonl"
     writes = "LLaMA-Factory"
     names = {
@@ -51,23 +52,43 @@ class LlamaFactoryTrainerLog(JsonLinesParser):
 
     def start(self, place: Place) -> State:
         name, root = output_dir(place)
-        return {"name": name, "root": root, "elapsed": 0.0, "total": None}
+        return {"name": name, "root": root, "elapsed": 0.0, "step": -1, "total": None, "shared": False}
 
     def fold(self, state: State, place: Place, objects: Objects) -> Iterator[Item]:
         lines = Lines(state, "LLaMA-Factory")
-        rows, breaks = [], []
+        kept = _Kept()
         for line, record in objects.rows:
-            if not isinstance(record.get("total_steps"), int):
+            if isinstance(record.get("total_steps"), int):
+                kept.take(state, line, record)
+            else:
                 yield Issue("a record without total_steps", line, str(record)[:500])
-                continue
-            row = _row(state, record)
-            if row["@kind"] == "train" and _starts_over(state, row):
-                breaks.append(line)
-            rows.append((line, row))
-        yield from lines.points(rows, breaks)
+        yield from lines.points(kept.rows, kept.starts)
+        if kept.again and not state["shared"]:
+            state["shared"] = True
+            yield Issue(_SHARED, kept.again[0], suspect=False)
         for line, record in objects.rows:
-            _facts(lines, line, record)
+            if line not in kept.again:
+                _facts(lines.run_at(line), record)
         yield from lines.finish()
+
+
+class _Kept:
+    """Records of one stretch, sorted."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, Row]] = []
+        self.starts: set[int] = set()  #: lines at which the program began again
+        self.again: list[int] = []  #: lines of steps that another process had logged
+
+    def take(self, state: State, line: int, record: dict[str, Any]) -> None:
+        row = _row(state, record)
+        if row["@kind"] == "train":
+            if _starts_over(state, row):
+                self.starts.add(line)
+            if _another_writer(state, row):
+                self.again.append(line)
+                return
+        self.rows.append((line, row))
 
 
 def _row(state: State, record: dict[str, Any]) -> Row:
@@ -91,20 +112,30 @@ def _kind(record: dict[str, Any]) -> str:
     return "train" if record.get("epoch") is not None or "step" in record or record.get("loss") is not None else "test"
 
 
+#: A process that appends to another's lines lags by some records; one that starts anew is back at the beginning.
+_LAG = 0.6
+
+
 def _starts_over(state: State, row: Row) -> bool:
-    """Whether the time since the start went back: another process appends."""
-    elapsed = row.get("elapsed_time")
-    if elapsed is None:
+    """Whether another start of the program appends: the time since its start went back, or (engine v1) the step."""
+    elapsed, step = row.get("elapsed_time"), row.get("@step")
+    before, state["elapsed"] = state["elapsed"], max(elapsed or 0.0, state["elapsed"])
+    over = elapsed < before * _LAG if elapsed is not None else step is not None and step < state["step"]
+    if over:
+        state |= {"elapsed": elapsed or 0.0, "step": -1}
+    return bool(over)
+
+
+def _another_writer(state: State, row: Row) -> bool:
+    """Whether this start has logged the losses of this step already: several nodes write one file."""
+    if "loss" not in row or "@step" not in row:
         return False
-    before, state["elapsed"] = state["elapsed"], elapsed
-    return bool(elapsed < before)
+    before, state["step"] = state["step"], max(row["@step"], state["step"])
+    return bool(row["@step"] <= before)
 
 
-def _facts(lines: Lines, line: int, record: dict[str, Any]) -> None:
+def _facts(run: Run, record: dict[str, Any]) -> None:
     total, step = record.get("total_steps"), record.get("current_steps", record.get("step"))
-    if not isinstance(total, int) or _kind(record) != "train":
-        return
-    run = lines.run_at(line)
-    run.config["max_steps"] = total
-    if isinstance(step, int) and 0 < total <= step:
-        run.status = "completed"
+    if isinstance(total, int) and _kind(record) == "train":
+        run.config["max_steps"] = total
+        run.status = "completed" if isinstance(step, int) and 0 < total <= step else None

@@ -12,6 +12,7 @@ from llmstats.records import Event, Ints, Issue, Item, Measurement, Run
 from llmstats.shapes import Frame, Note, Plan, Scan
 from llmstats.training import CONFLICT, Runs, StepLog, is_conflict_marker, microseconds, points, whole
 
+from ._flagperf_place import owned
 from ._megatron import NAMES, RESULT_NAMES, memory_frames, plan
 from ._megatron_runs import argument, fingerprints, identity, learn, with_missing_loss, world
 from ._mmengine import placed
@@ -69,7 +70,7 @@ class MegatronLog(StepLines):
         text = head.text
         if not any(word in text for word in ("iteration", "egatron", "rguments -", "validation", "pretrain_")):
             return None
-        if _FOREIGN.search(text):
+        if owned(head) or _FOREIGN.search(text):
             return None
         match = _STEP.search(text) or _MARK.search(text) or _LAUNCH.search(text)
         if match:

@@ -27,7 +27,7 @@ class SwiftLogging(JsonLinesParser):
     """The run of the output directory, together with the Trainer's own files."""
 
     name = "swift_logging"
-    version = 1
+    version = 2
     title = "ms-swift's logging.jsonl"
     writes = "ms-swift"
     names = {
@@ -58,7 +58,7 @@ class SwiftLogging(JsonLinesParser):
         for line, record in objects.rows:
             summary = any(key in record for key in _SUMMARY)
             (others if summary or is_final(record) else records).append((line, record))
-        yield from lines.points([(line, _row(record)) for line, record in records], [])
+        yield from lines.points([(line, _row(record)) for line, record in records])
         for line, record in records:
             if step_of(record) is None:
                 yield Issue("a record without a step", line, str(record)[:500])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,19 @@ from llmstats.errors import ParseError
 from llmstats.parsing import BinaryParser, Head, Name, Place
 from llmstats.records import Column, Issue, Item, Points, Run
 
+from ._hf import NAMES as HF_NAMES
+from ._hf import called, figure, fingerprint, is_final, trained_by
 from ._mmengine import TIMESTAMP
 from ._mmengine import identity as mmengine_run
 from ._samples_tensorboard import SAMPLES
 
 _MARK = b"brain.Event:2"
 _HINT = "reading TensorBoard event files needs a package: pip install 'llmstats[tensorboard]'"
-_GENERIC = {"tensorboard", "tb", "runs", "logs", "log", "tb_logs", "tensorboard_logs", "tfevents", "summary", "events"}
+_GENERIC = re.compile(
+    r"tensorboard|tb|runs|logs?|tb_logs|tensorboard_logs|tfevents|summary|events|version_\d+|[\d_.T:-]+"
+    r"|[A-Z][a-z]{2}\d\d_\d\d-\d\d-\d\d_.*",  # torch's SummaryWriter: month, day, time and host
+    re.I,
+)
 _VALIDATION = re.compile(r"(?:^|[/_ -])(?:val|valid|validation|eval|evaluation)(?:[/_ -]|$)", re.I)
 _TEST = re.compile(r"^test[/_ ]", re.I)
 #: Tags whose step counts something else than iterations.
@@ -93,10 +99,10 @@ class TensorboardEvents(BinaryParser):
     """One run per directory of event files; values of a later file (a restart) replace those of the same step."""
 
     name = "tensorboard_events"
-    version = 1
+    version = 2
     title = "TensorBoard event file (scalars; needs llmstats[tensorboard])"
     writes = "TensorBoard writers (Megatron-LM, torchtitan, transformers, mmengine, NeMo, …)"
-    names = _TAGS
+    names = {**HF_NAMES, **_TAGS}
     samples = SAMPLES
 
     def detect(self, head: Head) -> str | None:
@@ -120,6 +126,8 @@ class TensorboardEvents(BinaryParser):
                     run.config[value.tag] = text
         if str(run.config.get("world_size", "")).isdigit():
             run.device_count = int(run.config["world_size"])
+        if "train/epoch" in rows or "eval/epoch" in rows:
+            rows = yield from _of_trainer(run, place, rows)
         yield run
         for tag, found in rows.items():
             if tag.removesuffix(_SAMPLES_AXIS) not in rows or not tag.endswith(_SAMPLES_AXIS):
@@ -132,11 +140,56 @@ def _run(place: Place) -> Run:
         name, root, experiment = mmengine_run(place, 2)
         return Run(name, root, kind="training", experiment=experiment)
     depth = 1
-    while place.parent(depth).lower() in _GENERIC and place.parent(depth + 1):
+    while _GENERIC.fullmatch(place.parent(depth)) and place.parent(depth + 1):
         depth += 1
-    parts = [place.parent(up) for up in range(depth + 1, 0, -1)]
-    name = "/".join(part for part in parts if part)
+    name = "/".join(part for up in range(depth + 1, 0, -1) if (part := place.parent(up)))
     return Run(name or place.name, place.directory() if name else place.path, kind="training")
+
+
+# --------------------------------------------------------------------------- Hugging Face's Trainer
+
+
+def _of_trainer(run: Run, place: Place, rows: dict[str, list[_Row]]) -> Generator[Item, None, dict[str, list[_Row]]]:
+    """The series under the names of ``trainer_state.json``; the final figures as such.
+
+    A file of ``{output_dir}/runs/`` tells of the run of the output directory.  Several starts may have written there:
+    the first losses say which is the state's.  A start that goes on from a checkpoint has others; it, and one of too
+    few records, is taken for the directory's.
+    """
+    named = {_trainers_name(tag): found for tag, found in rows.items()}
+    losses = named.get("loss", [])
+    up = next((up for up in (1, 2) if place.parent(up) == "runs"), 0)
+    if up and place.parent(up + 1):
+        yield trained_by(run.name, place.directory())
+        run.fingerprint = fingerprint([float(str(np.float32(loss))) for *_, loss in losses])
+        if run.fingerprint is None or _goes_on(losses):
+            run.name, run.root = called(place.parts[: -up - 1]), place.directory(up + 1)
+            run.experiment, run.fingerprint = run.name, None
+    if is_final(named):
+        run.status = "completed"
+        last = named["train_runtime"][-1][1]
+        for key in [key for key, found in named.items() if key.startswith("train_") or key == "total_flos"]:
+            for number, step, _, value in named.pop(key):
+                if step == last:
+                    yield figure(run.name, key, value, number)
+    return named
+
+
+def _trainers_name(tag: str) -> str:
+    """``rewrite_logs`` of ``integration_utils.py`` undone: ``eval/loss`` is ``eval_loss``."""
+    phase, slash, key = tag.partition("/")
+    return tag if not slash or phase not in _PHASES else f"{_PHASES[phase]}{key}"
+
+
+_PHASES = {"train": "", "eval": "eval_", "test": "test_"}
+
+
+def _goes_on(losses: list[_Row]) -> bool:
+    """Whether the first record is not one logging interval from the beginning."""
+    return len(losses) > 1 and losses[0][1] > 2 * (losses[1][1] - losses[0][1])
+
+
+# --------------------------------------------------------------------------- the file
 
 
 def _events(raw: bytes) -> Iterator[Any]:

@@ -127,3 +127,19 @@ def test_a_second_training_in_one_file_is_a_run_of_its_own() -> None:
 def test_a_run_is_called_after_its_output_directory(path: str, name: str) -> None:
     outcome = parserkit.read(formats.parser("hf_trainer_state"), path, state(3).encode())
     assert name in outcome.runs
+
+
+def test_a_resumed_log_goes_on_in_its_run(tmp_path: Path) -> None:
+    """The state of the output directory holds one history; a start that goes on from a checkpoint adds no second one."""
+    rows = [json.loads(line) for line in trainer_log().splitlines()]
+    lost = {**rows[3], "loss": 1.8125}  # done after the checkpoint of step 30, and done again
+    again = [{**row, "elapsed_time": f"0:00:0{i + 5}"} for i, row in enumerate(rows[3:])]
+    folder = tmp_path / "toy-sft"
+    folder.mkdir()
+    (folder / "trainer_log.jsonl").write_text("".join(json.dumps(r) + "\n" for r in [*rows[:3], lost, *again]))
+    (folder / "trainer_state.json").write_text(state(5))
+    db = llmstats.open(str(tmp_path / "s.duckdb"))
+    db.ingest(tmp_path)
+    assert db.query("SELECT run_id FROM runs").df().run_id.tolist() == ["toy-sft"]
+    points = db.query("SELECT value FROM points WHERE metric = 'loss' ORDER BY step").df()
+    assert points.value.tolist() == LOSSES
