@@ -149,10 +149,10 @@ _PRINTS = 4
 def fingerprint(losses: Sequence[float]) -> str | None:
     """What a log and the state of one run say alike: the first losses, in the four digits of transformers 5's log.
 
-    A reinforcement learning begins with losses of 0, which tell nothing.
+    A reinforcement learning begins with losses of 0, which tell nothing, and neither does one loss.
     """
     first = [f"{loss:.4g}" for loss in losses[:_PRINTS]]
-    return "hf:" + "|".join(first) if len(set(first)) == _PRINTS else None
+    return "hf:" + "|".join(first) if len(set(first)) == len(first) > 1 else None
 
 
 # --------------------------------------------------------------------------- kinds of records

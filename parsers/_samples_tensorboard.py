@@ -93,6 +93,7 @@ _TITAN = (
 #: Hugging Face's Trainer: its tags are the names of ``trainer_state.json`` behind the phase; the last record is final.
 _TRAINER = (
     _VERSION
+    + _tensor(0, 0, "args/text_summary", _STRING + _field(8, b"{}"), "text")
     + b"".join(_simple(i, 10 * i, "train/loss", loss) for i, loss in enumerate((4.5, 3.5, 2.5, 1.5), 1))
     + _simple(4, 40, "train/learning_rate", 0.25)
     + _simple(4, 40, "train/epoch", 2.0)

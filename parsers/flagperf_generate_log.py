@@ -111,7 +111,8 @@ class FlagPerfGenerateLog(DocumentParser):
     )
 
     def detect(self, head: Head) -> str | None:
-        found = _OURS.search(head.text) if "INFO" in head.text else None
+        likely = any(sign in head.text for sign in (" parameter:", "newly generated tokens:", "Start measuring TTFT"))
+        found = _OURS.search(head.text) if likely else None
         return f"line {found[0][:80]!r}" if found else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:

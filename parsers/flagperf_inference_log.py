@@ -58,16 +58,15 @@ class FlagPerfInferenceLog(DocumentParser):
     samples = SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if " | " not in head.text and "Welcome to FlagPerf" not in head.text:
-            return None
-        if _WELCOME.search(head.text):
+        if "Welcome to FlagPerf Inference!" in head.text and _WELCOME.search(head.text):
             return "'Welcome to FlagPerf Inference!'"
-        if match := _MARK.search(head.text):
+        marked = any(f" | {level}" in head.text for level in ("Init Begin", "Vendor Inference Begin", "Finish Info"))
+        if marked and (match := _MARK.search(head.text)):
             return f"event '{match['level']}' of run_inference.py"
-        ours = _CONTAINER.search(head.text) or "run_inference.py" in head.text
-        if ours and head.place.matches("container.out.log", "stdout_err.out.log"):
-            return f"named {head.place.name}, with lines of run_inference.py"
-        return None
+        if not head.place.matches("container.out.log", "stdout_err.out.log"):
+            return None
+        ours = "run_inference.py" in head.text or _CONTAINER.search(head.text)
+        return f"named {head.place.name}, with lines of run_inference.py" if ours else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         lines = text.split("\n")

@@ -60,8 +60,8 @@ class MMEngineLog(OpenMMLabLog):
 
     def detect(self, head: Head) -> str | None:
         match = _OWN.search(head.text) if " - mmengine - " in head.text else None
-        if not match and any(sign in head.text for sign in _SIGNS):
-            match = _OTHER.search(head.text)
+        if not match:
+            match = next((found for sign in _SIGNS if (found := _OTHER.search(_line_with(head.text, sign)))), None)
         return f"line prefix {match[0]!r}" if match else None
 
     def canonical(self, raw: str, phase: str) -> Name:
@@ -129,6 +129,12 @@ class MMEngineLog(OpenMMLabLog):
                 index, at = steps.before(train, np.array([line]), before)
                 yield _tail(run_name(state["name"], int(index[0])), phase, line, at, text)
         state["kind"] = _kind_before(prefixed, np.iinfo(np.int64).max, state.get("kind", ""))
+
+
+def _line_with(text: str, sign: str) -> str:
+    """The first line that holds ``sign``, and not much more; empty if there is none."""
+    at = text.find(sign)
+    return text[text.rfind("\n", 0, at) + 1 : at + 200] if at >= 0 else ""
 
 
 def _kind_before(prefixed: list[tuple[str, Ints]], line: int, kind: str) -> str:

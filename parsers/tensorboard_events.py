@@ -21,7 +21,7 @@ from llmstats.parsing import BinaryParser, Head, Name, Place
 from llmstats.records import Column, Issue, Item, Points, Run
 
 from ._hf import NAMES as HF_NAMES
-from ._hf import called, figure, fingerprint, is_final, trained_by
+from ._hf import called, figure, fingerprint, trained_by
 from ._mmengine import TIMESTAMP
 from ._mmengine import identity as mmengine_run
 from ._samples_tensorboard import SAMPLES
@@ -39,6 +39,7 @@ _TEST = re.compile(r"^test[/_ ]", re.I)
 _SAMPLES_AXIS = " vs samples"  # Megatron-LM writes each curve again over another axis
 _NO_ITERATIONS = re.compile(r" vs samples$|^Train/Samples/|/tokens$")
 _TEXT_LIMIT = 2000
+_ARGUMENTS = "args/text_summary"  # transformers' TensorBoardCallback begins with it
 
 GIB = 2.0**30
 _TGS = Name("tokens_per_second_per_device", 1.0, "tgs@log_window")
@@ -126,7 +127,7 @@ class TensorboardEvents(BinaryParser):
                     run.config[value.tag] = text
         if str(run.config.get("world_size", "")).isdigit():
             run.device_count = int(run.config["world_size"])
-        if "train/epoch" in rows or "eval/epoch" in rows:
+        if _ARGUMENTS in run.config or "train/epoch" in rows:
             rows = yield from _of_trainer(run, place, rows)
         yield run
         for tag, found in rows.items():
@@ -153,8 +154,8 @@ def _of_trainer(run: Run, place: Place, rows: dict[str, list[_Row]]) -> Generato
     """The series under the names of ``trainer_state.json``; the final figures as such.
 
     A file of ``{output_dir}/runs/`` tells of the run of the output directory.  Several starts may have written there:
-    the first losses say which is the state's.  A start that goes on from a checkpoint has others; it, and one of too
-    few records, is taken for the directory's.
+    the first losses say which is the state's.  A start that goes on from a checkpoint has others: it is part of that
+    run.
     """
     named = {_trainers_name(tag): found for tag, found in rows.items()}
     losses = named.get("loss", [])
@@ -162,17 +163,17 @@ def _of_trainer(run: Run, place: Place, rows: dict[str, list[_Row]]) -> Generato
     if up and place.parent(up + 1):
         yield trained_by(run.name, place.directory())
         run.fingerprint = fingerprint([float(str(np.float32(loss))) for *_, loss in losses])
-        if run.fingerprint is None or _goes_on(losses):
+        if _goes_on(losses):
             run.name, run.root = called(place.parts[: -up - 1]), place.directory(up + 1)
             run.experiment, run.fingerprint = run.name, None
-    if is_final(named):
+    if "train_runtime" in named:
         run.status = "completed"
-        last = named["train_runtime"][-1][1]
-        for key in [key for key, found in named.items() if key.startswith("train_") or key == "total_flos"]:
-            for number, step, _, value in named.pop(key):
-                if step == last:
-                    yield figure(run.name, key, value, number)
-    return named
+        final = named["train_runtime"][-1][0]  # the last record of a training begins with it
+        for key in [key for key in named if key.startswith("train_") or key == "total_flos"]:
+            told = [row for row in named[key] if row[0] >= final]
+            named[key] = [row for row in named[key] if row[0] < final]
+            yield from (figure(run.name, key, value, number) for number, _, _, value in told)
+    return {key: found for key, found in named.items() if found}
 
 
 def _trainers_name(tag: str) -> str:

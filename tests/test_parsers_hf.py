@@ -130,7 +130,7 @@ def test_a_run_is_called_after_its_output_directory(path: str, name: str) -> Non
 
 
 def test_a_resumed_log_goes_on_in_its_run(tmp_path: Path) -> None:
-    """The state of the output directory holds one history; a start that goes on from a checkpoint adds no second one."""
+    """The state of the output directory holds one history; a start from a checkpoint adds no second one."""
     rows = [json.loads(line) for line in trainer_log().splitlines()]
     lost = {**rows[3], "loss": 1.8125}  # done after the checkpoint of step 30, and done again
     again = [{**row, "elapsed_time": f"0:00:0{i + 5}"} for i, row in enumerate(rows[3:])]
@@ -143,3 +143,38 @@ def test_a_resumed_log_goes_on_in_its_run(tmp_path: Path) -> None:
     assert db.query("SELECT run_id FROM runs").df().run_id.tolist() == ["toy-sft"]
     points = db.query("SELECT value FROM points WHERE metric = 'loss' ORDER BY step").df()
     assert points.value.tolist() == LOSSES
+
+
+def events(folder: Path, begin: int = 0, losses: list[float] = LOSSES) -> None:
+    """What TensorBoardCallback writes of the same training, from the ``begin``-th record on."""
+    event_pb2 = pytest.importorskip("tensorboard.compat.proto.event_pb2")
+    writer_of = pytest.importorskip("tensorboard.summary.writer.event_file_writer")
+    writer = writer_of.EventFileWriter(str(folder))
+    for i, loss in enumerate(losses[begin:], begin):
+        for tag, value in (("train/loss", loss), ("train/learning_rate", 1e-5), ("train/epoch", i / 10)):
+            event = event_pb2.Event(wall_time=1.7e9 + i, step=10 * i + 10)
+            event.summary.value.add(tag=tag, simple_value=value)
+            writer.add_event(event)
+    writer.close()
+
+
+@pytest.mark.parametrize("begin", [0, 3])
+def test_event_files_of_a_run_add_no_values(tmp_path: Path, begin: int) -> None:
+    """``runs/`` of the output directory, also of a start that went on from a checkpoint: the state has it all."""
+    folder = tmp_path / "toy-sft"
+    events(folder / "runs" / "Feb01_08-00-00_node1", begin)
+    (folder / "trainer_state.json").write_text(state(5))
+    db = llmstats.open(str(tmp_path / "s.duckdb"))
+    db.ingest(tmp_path)
+    assert db.query("SELECT run_id, framework FROM runs").df().values.tolist() == [["toy-sft", "transformers"]]
+    points = db.query("SELECT metric, step, value FROM points WHERE metric = 'loss' ORDER BY step").df()
+    assert points.value.tolist() == LOSSES
+
+
+def test_an_earlier_start_in_the_directory_is_a_run_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "toy-sft"
+    events(folder / "runs" / "Jan31_08-00-00_node1", losses=[4.5, 4.25, 4.125, 4.0])
+    (folder / "trainer_state.json").write_text(state(5))
+    db = llmstats.open(str(tmp_path / "s.duckdb"))
+    db.ingest(tmp_path)
+    assert len(db.query("SELECT run_id FROM runs").df()) == 2

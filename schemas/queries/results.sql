@@ -1,6 +1,6 @@
--- What did each device reach on each model? One row per result: a row of a published table, or a run that logged one.
+-- What did each device reach on each model?
 --
--- For comparing vendors over FlagPerf's result pages, and over every other file that states results of a training or an
+-- One row per result: a row of a published table, or a run that logged one.  For comparing vendors over FlagPerf's result pages, and over every other file that states results of a training or an
 -- inference (without a kind, these two; `kind := 'microbenchmark'` shows chips and operators, whose `model` is the
 -- benchmark).  `nodes` and `devices` count all of a run.
 --
