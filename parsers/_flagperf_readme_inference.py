@@ -24,6 +24,12 @@ _RATES = {
     "p_infer_whole": "p_inference_whole",
     "p_infer_core": "p_inference_core",
 }
+#: Columns of the first pages alone.
+_EARLY = {
+    "byte_per_batch": Column("input_bytes_per_batch"),
+    "infer_time": Column("inference_time_per_sample"),
+}
+_SECONDS = {"us": 1e-6, "μs": 1e-6, "µs": 1e-6, "ms": 1e-3}
 _QUALITY = ("acc", "clipscore", "loss")
 _STAGES = ("inference", "validation")
 #: Engines of one vendor; others (inductor, null, FlagScale) run on anything.
@@ -97,10 +103,12 @@ def _as_in_the_table(case: Case, raw: dict[str, str]) -> None:
 
 def _others(run: Run, cells: dict[str, str], raw: dict[str, str], row: Row) -> Iterator[Measurement]:
     """Numbers of columns that nobody foresaw, under their own names."""
-    known = {*_RATES, *_QUALITY, "e2e_time", "mfu", "mem", "bs", "precision", "推理工具"}
+    known = {*_RATES, *_QUALITY, "e2e_time", "mfu", "mem", "bs", "precision", "推理工具", "配置"}
     for key, cell in cells.items():
         if key not in known:
-            yield from measured(run.name, Column(raw[key]), cell, row.line, raw[key])
+            unit = found.unit if (found := amount(cell)) else ""
+            meaning = _EARLY.get(key) or Column(raw[key])
+            yield from measured(run.name, meaning._replace(factor=_SECONDS.get(unit, 1.0)), cell, row.line, raw[key])
 
 
 def _quality(case: Case, key: str, cell: str, line: int, cells: dict[str, str]) -> None:
@@ -140,6 +148,9 @@ def _facts(page: Page, run: Run, cells: dict[str, str], row: Row) -> None:
     if amount(cells.get("bs", "")) is None and not is_blank(cells.get("bs", "")):
         run.config["batch_size"] = cells["bs"]
     vendor = next((v for t, v in _TOOLS.items() if tool.lower() == t), None) or vendor_of(tool)
+    if where := cells.get("配置", ""):  # ``nvidia A100``, on the first pages
+        run.vendor, run.device = vendor_of(where), where.split()[-1]
+        return
     device = _device(page, vendor, cells.get("mem", ""))
     if device is None:
         run.vendor = vendor

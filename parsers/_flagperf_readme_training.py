@@ -35,18 +35,22 @@ RESULTS = ("token/p/s", "p_whole", "p_train", "throughput", "性能", "e2e_time"
 _DAY = 86400.0
 _CONFIG = {
     "config": "config_file", "配置文件": "config_file", "fix_hp": "fix_hp", "parallel_strategy": "parallel_strategy",
-    "是否精度对齐": "accuracy_aligned",
+    "是否精度对齐": "accuracy_aligned", "bs": "batch_size",
 }  # fmt: skip
 _SAMPLES = {"p_whole": "incl_evaluation", "p_train": "excl_evaluation", "p_core": "compute_only"}
-_ACCURACY = ("acc", "accuracy", "acc1", "final_acc1", "final_accuracy", "收敛精度", "精度")
+_ACCURACY = ("acc", "accuracy", "acc1", "final_acc1", "final_accuracy", "收敛精度", "收敛精度(top1)", "精度")
+_TIMES = ("e2e_time", "e2e_time(s)", "运行时长(s)", "运行时长(秒)")
 _MEANINGS = {
     **{k: Meaning("samples_per_second", f"samples_per_second@{v}") for k, v in _SAMPLES.items()},
     "性能(samples/s)": Meaning("samples_per_second"),
     "性能(samples/秒)": Meaning("samples_per_second"),
+    "性能(seq/s)": Meaning("samples_per_second"),
     "性能(ntokens/s)": Meaning("tokens_per_second"),
+    "性能(tokens/s)": Meaning("tokens_per_second"),
     "token/p/s": Meaning("tokens_per_second_per_device", "tgs@flagperf_case"),
     **{k: Meaning("accuracy", share=True) for k in _ACCURACY},
     "mlm_acc": Meaning("accuracy", "accuracy@masked_lm", share=True),
+    "final_mlm_accuracy": Meaning("accuracy", "accuracy@masked_lm", share=True),
     "mlm_accuracy": Meaning("accuracy", "accuracy@masked_lm", share=True),
     "lambada_acc": Meaning("accuracy", subject="LAMBADA", share=True),
     "map": Meaning("mean_average_precision", share=True),
@@ -54,10 +58,13 @@ _MEANINGS = {
     "auc": Meaning("roc_auc", share=True),
     "final_nuv": Meaning("novel_unique_valid", share=True),
     "loss": Meaning("loss"),
+    "final_loss": Meaning("loss", "loss@final_evaluation"),
+    "收敛train_loss": Meaning("loss"),
     "lmlossvalue": Meaning("loss"),
     "val_loss": Meaning("loss", subject="validation"),
     "收敛val_loss": Meaning("loss", subject="validation"),
     "ppl": Meaning("perplexity"),
+    "lmlossppl": Meaning("perplexity"),
     "final_ppl": Meaning("perplexity"),
     "final_bleu": Meaning("bleu"),
     **{k.lower(): Meaning(k) for k in ("rouge1", "rouge2", "rougeL", "rougeLsum")},
@@ -84,7 +91,7 @@ def is_training(header: list[str]) -> bool:
 def column_key(name: str) -> str:
     """A column's name in the form that the tables of meanings use."""
     folded = name.replace("（", "(").replace("）", ")").replace(" ", "").lstrip("*")
-    return folded.lower()
+    return folded.lower().replace(">", "")  # a terminal's mark where it broke the line
 
 
 def training(page: Page, table: Table, first: int) -> Iterator[Item]:
@@ -148,7 +155,7 @@ class _Reading:
             config["target"] = cell
         elif key in ("mem", "memory"):
             self._memory(key, cell)
-        elif key in ("e2e_time", "运行时长(s)", "运行时长(秒)"):
+        elif key in _TIMES:
             self._time(key, cell)
         elif key == "throughput":
             self._throughput(key, cell)

@@ -36,6 +36,8 @@ _TIMED = re.compile(
 _CORRECT = re.compile(r"Correctness with CPU golden Reference: (?P<value>\w+)$")
 _OLD_ERROR = re.compile(r"\S+'s computation-\S+ mean relative error with FP64-CPU: ?(?P<value>\S+)$")
 _CLOCKS = {"cputime": "cpu_wall_clock", "kerneltime": "kernel_clock"}
+#: What a name says of the way in which a bandwidth is counted.
+_NAMED = {"algbw": "bandwidth@algorithm", "busbw": "bandwidth@bus", "one-way": "bandwidth@one_direction"}
 _BANDWIDTHS = {
     "interconnect-MPI_": "bandwidth@bus_both_directions",
     "interconnect-P2P_": "bandwidth@bidirectional",
@@ -44,10 +46,9 @@ _BANDWIDTHS = {
 }
 
 
-def after_mark(text: str) -> str | None:
-    """What a result line says; None for any other line."""
-    _, mark, said = text.partition(MARK)
-    return said.strip() if mark else None
+def after_marks(text: str) -> list[str]:
+    """What a line says of results: none, one, or several where ranks wrote at the same time."""
+    return [said.strip() for said in text.split(MARK)[1:]]
 
 
 def test_name(name: str) -> str:
@@ -58,6 +59,7 @@ def test_name(name: str) -> str:
         .replace(" bandwidth", "-bandwidth")
     )
     name = name.replace("transfer-bandwidth", "interconnect-h2d").replace("-algbw", "-bandwidth")
+    name = name.replace("-busbw", "-bandwidth")
     return name.removesuffix("-bandwidth") if name.startswith("interconnect") else name
 
 
@@ -219,8 +221,8 @@ def _key(meaning: Meaning, case: Case, name: str) -> tuple[str | None, ...]:
 
 
 def _bandwidth(name: str, match: re.Match[str]) -> str:
-    if match["name"].endswith("algbw"):
-        return "bandwidth@algorithm"
+    if named := next((d for end, d in _NAMED.items() if end in match["name"]), None):
+        return named
     if match["rank"] is None:
         return "bandwidth@vendor_toolkit"
     return next((d for start, d in _BANDWIDTHS.items() if name.startswith(start)), "bandwidth@vendor_toolkit")

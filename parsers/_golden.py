@@ -12,7 +12,7 @@ import numpy as np
 from llmstats.records import Column, Points, Run
 
 _PLATFORM = re.compile(r"dgx_?(?P<device>[a-z]*\d{2,3})(?![a-z0-9])")
-_NODES_GPUS = re.compile(r"(?:^|_)nodes-(\d+)_gpus-(\d+)(?:_|$)|(?:^|_)(\d+)N(\d+)G(?:_|$)")
+_NODES_GPUS = re.compile(r"(?:^|_)nodes-(\d+)_gpus-(\d+)(?:_|$)|(?:^|_)(\d+)N(\d+)G(?:_|/|$)")
 _SIZE = re.compile(r"(?:^|[_/])(tp|pp|dp|cp|ep|vpp|vp)-?(\d+)(?=_|\.|$|/)")
 _JOINED_SIZES = re.compile(r"(?:(?:tp|pp|dp|cp|ep|vpp|vp)\d+){2,}")
 _PRECISION = re.compile(r"(?:^|_)(bf16|fp16|fp8|fp32)(?=_|$)")
@@ -43,15 +43,20 @@ def numeric(value: Any) -> float | None:
     return None
 
 
-def series_points(run: str, raw: str, series: Series, *, rank: int | None = None, stepless: bool = False) -> Points:
+def series_points(
+    run: str, raw: str, series: Series, *, rank: int | None = None, stepless: bool = False, phase: str = "train"
+) -> Points:
     steps = None if stepless else np.array(series.steps, np.int64)
     values = {raw: Column(np.array(series.values, np.float64))}
-    return Points(run, "train", np.array(series.lines, np.int64), values, steps, rank=rank)
+    return Points(run, phase, np.array(series.lines, np.int64), values, steps, rank=rank)
 
 
 def case_facts(run: Run, name: str) -> None:
-    """Take in what the name of a test case says: platform, devices, parallel sizes, precision."""
-    if platform := _PLATFORM.search(name):
+    """Take in what the name of a test case says: platform, devices, parallel sizes, precision.
+
+    A case may be named after one platform while the file of its values names another: the last one counts.
+    """
+    if platform := next(reversed([*_PLATFORM.finditer(name)]), None):
         run.environment["platform"] = platform[0]
         run.vendor, run.device = "NVIDIA", platform["device"].upper()
     if counts := _NODES_GPUS.search(name):

@@ -39,6 +39,8 @@ _MEANINGS = {
     "output_tokens_per_second": Meaning("output_tokens_per_second", "output_tokens_per_second@guidellm"),
     "tokens_per_second": Meaning("total_tokens_per_second", "total_tokens_per_second@guidellm"),
 }
+#: What a benchmark without a completed request prints as zero, but cannot know.
+_LATENCIES = ("e2e_latency", "ttft", "tpot", "itl")
 _EARLY_TPOT = "tpot@guidellm_0_3"
 _COUNTS = {
     SUCCESSFUL: Meaning("completed_requests"),
@@ -116,17 +118,24 @@ class Benchmark:
                 run.config[name] = getattr(self.case, name)
         run.started_at, run.ended_at = (None if t is None else round(t * 1e6) for t in (self.started, self.ended))
         run.status, run.fingerprint = self._status(), self._fingerprint()
-        yield from self.items
+        idle = self._idle()
+        yield from (item for item in self.items if not (idle and item.metric in _LATENCIES))
         yield run
 
     def _value(self, metric: str, statistic: str) -> float | None:
         found = (i.value for i in self.items if (i.metric, i.statistic, i.subject) == (metric, statistic, None))
         return next(found, None)
 
+    def _idle(self) -> bool:
+        """Whether no request was completed."""
+        done = self._value("completed_requests", "value")
+        tokens = [self._value(f"{what}_tokens", SUM) for what in ("input", "output")]
+        return done == 0 if done is not None else tokens == [0, 0]
+
     def _status(self) -> str | None:
         done, failed = (self._value(f"{what}_requests", "value") for what in ("completed", "failed"))
-        if done is None:
-            return None
+        if done is None:  # the tables since 0.4 count tokens only
+            return "failed" if self._idle() else "completed" if self._value("output_tokens", SUM) else None
         return "failed" if not done or (failed or 0) > done else "completed"
 
     def _fingerprint(self) -> str | None:
@@ -134,7 +143,7 @@ class Benchmark:
         asked = (("benchmark_duration", "value", 1.0), ("input_tokens", SUM, 1.0), ("output_tokens", SUM, 1.0),
                  ("e2e_latency", "p50", 1.0), ("ttft", "p50", 1e3))  # fmt: skip
         values = [(self._value(metric, word), factor) for metric, word, factor in asked]
-        if any(value is None for value, _ in values):
+        if any(value is None for value, _ in values) or self._idle():  # all failures look the same
             return None
         return "guidellm:" + ":".join(f"{value * factor:.1f}" for value, factor in values if value is not None)
 

@@ -152,7 +152,8 @@ def fingerprint(losses: Sequence[float]) -> str | None:
     A reinforcement learning begins with losses of 0, which tell nothing, and neither does one loss.
     """
     first = [f"{loss:.4g}" for loss in losses[:_PRINTS]]
-    return "hf:" + "|".join(first) if len(set(first)) == len(first) > 1 else None
+    enough = len(first) == _PRINTS or (len(first) > 1 and "0" not in first)
+    return "hf:" + "|".join(first) if enough and len(set(first)) == len(first) else None
 
 
 # --------------------------------------------------------------------------- kinds of records

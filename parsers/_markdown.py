@@ -54,8 +54,16 @@ def tables(text: str) -> Iterator[Table]:
         while end < len(lines) and "|" in lines[end]:
             end += 1
         rows = [Row(i + 1, cells(lines[i])) for i in range(at + 1, end) if not _is_rule(lines[i])]
-        yield Table(at, cells(lines[at - 1]), rows)
+        first, header = _header(lines, at - 1)
+        yield Table(first + 1, cells(header), rows)
         at = end
+
+
+def _header(lines: list[str], at: int) -> tuple[int, str]:
+    """The header in ``lines[at]`` with its index; one that a terminal broke in two is put together."""
+    above, line = lines[at - 1].rstrip() if at else "", lines[at]
+    broken = above.startswith("|") and not above.endswith("|") and not line.lstrip().startswith("|")
+    return (at - 1, above + line) if broken else (at, line)
 
 
 def cells(line: str) -> list[str]:

@@ -70,8 +70,8 @@ _ZEUS = re.compile(
 )
 
 _MIB, _GIB = 2.0**20, 2.0**30
-_LOW, _HIGH = "time@min_over_ranks", "time@max_over_ranks"
-_TIMER_METRICS = {
+LOW, HIGH = "time@min_over_ranks", "time@max_over_ranks"
+TIMER_METRICS = {
     "forward-backward": "forward_backward_time",
     "forward-compute": "forward_time",
     "forward": "forward_time",
@@ -171,9 +171,9 @@ _OTHER_NAMES = {
 
 def _timer_names() -> dict[str, Name]:
     names: dict[str, Name] = {}
-    for raw, metric in _TIMER_METRICS.items():
-        names |= {raw: Name(metric, 1e-3), f"{raw} (min)": Name(metric, 1e-3, _LOW)}
-        names[f"{raw} (max)"] = Name(metric, 1e-3, _HIGH)
+    for raw, metric in TIMER_METRICS.items():
+        names |= {raw: Name(metric, 1e-3), f"{raw} (min)": Name(metric, 1e-3, LOW)}
+        names[f"{raw} (max)"] = Name(metric, 1e-3, HIGH)
     return names
 
 

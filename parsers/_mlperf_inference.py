@@ -29,15 +29,23 @@ def run_of(place: Place) -> Run:
     parts = place.parts[:-1]
     modes = [i for i, part in enumerate(parts) if part in _MODES]
     if not modes:
-        directory = place.parent()
-        return Run(directory or place.stem, place.directory() if directory else place.path, kind="inference")
+        return _elsewhere(place, parts)
     mode = modes[-1]
-    run = parts[mode + 1] if len(parts) > mode + 1 and parts[mode + 1].startswith("run_") else "run_1"
+    below = parts[mode + 1] if len(parts) > mode + 1 else ""
+    run = below if below.startswith("run_") or below == "ranging" else "run_1"
     tail = [parts[mode], run] if parts[mode] == "performance" else [parts[mode]]
     kind = "inference" if parts[mode] == "performance" else "evaluation"
     found = Run("/".join([*_above(parts[:mode]), *tail]), place.directory(len(parts) - mode), kind=kind)
     found.model = _model(parts[:mode])
     return found
+
+
+def _elsewhere(place: Place, parts: tuple[str, ...]) -> Run:
+    """The directory, with model and scenario where it lies below them (``…/Offline/TEST01``, a harness' logs)."""
+    if _model(parts):
+        return Run("/".join(_above(parts)), place.directory(), kind="inference", model=_model(parts))
+    directory = place.parent()
+    return Run(directory or place.stem, place.directory() if directory else place.path, kind="inference")
 
 
 def _above(parts: tuple[str, ...]) -> list[str]:

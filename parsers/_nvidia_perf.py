@@ -84,7 +84,19 @@ _ALIASES = {
     "maximum_response_timestamp": "max_response_timestamp",
     "goodrequestcount": "good_request_count",
     "time_to_first_token_ttft": "time_to_first_token",
-}
+    "effective_latency_co_aware": "effective_latency",
+    "http_duration_excl_conn": "http_req_duration",
+    "http_total_time": "http_req_total",
+    "http_waiting_ttfb": "http_req_waiting",
+    **{
+        f"http_{what}": f"http_req_{what}"
+        for what in (
+            "blocked", "chunks_received", "chunks_sent", "connecting", "connection_overhead", "connection_reused",
+            "data_received", "data_sent", "dns_lookup", "receiving", "sending", "waiting",
+        )
+    },
+    "osl_mismatch_diff": "osl_mismatch_diff_pct",
+}  # fmt: skip
 _TELEMETRY = {
     "power_usage": Meaning("power"),
     "energy_consumption": Meaning("energy"),

@@ -18,7 +18,7 @@ from ._serving import numeric
 _METRIC = re.compile(r'"(?:request_(?:latency|throughput|count)|time_to_first_token)":\s*\{\s*"(?:unit|avg)"')
 _AIPERF = re.compile(r'"(?:was_cancelled|aiperf_version|error_summary|benchmark_id)"')
 #: Confidence intervals over several runs of aiperf, and its time slices.
-_OTHER = re.compile(r'"(?:ci_low|timeslice_index|combined)"')
+_OTHER = re.compile(r'"(?:ci_low|timeslices|combined)"')
 
 
 def writer(head: Head) -> str | None:

@@ -178,10 +178,69 @@ _OPERATORS = """# 参评AI芯片信息
 | nativetorch监控结果 | 1.088% | 22.447% |
 """
 
+_FIRST = """| 配置 | precision | bs | byte_per_batch | e2e_time | p_val_whole | p_infer_core | infer_time | acc | mem |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| nvidia A100 | fp16 | 32 | 8192 | 792.4 | 706 | 1203 | 831μs | 58.1/61.2 | 38.64/40.0 |
+"""
+
+_EARLY = """| 训练资源 | 配置文件 | 运行时长(s) | final_loss | final_mlm_accuracy | Steps数 | 性能 (seq/s) |
+| :-----| :---- | :---- | :---- | :---- | :---- | :---- |
+| 单机单卡 | config_A100x1x1.py | 4616 | 1.1465 | 0.7442 | 25000 | 65.89 |
+"""
+
+_WRAPPED = """| 评测项 | cputime | 预热后时>延 |
+| ---- | ---- | ---- |
+| flaggems | 4670.63us | 4803.36us |
+
+| 监控项 | 系统平均功耗 | 单卡最大功耗 | 单
+卡TDP |
+| ---- | ---- | ---- | ---- |
+| flaggems监控结果 | 1638.0W | 270.0W | 400W |
+"""
+
 _TRAINING = "FlagPerf/training/nvidia/toy_7b-megatron/README.md"
 _INFERENCE = "FlagPerf/inference/benchmarks/toynet/README.md"
 
 SAMPLES = (
+    Sample(
+        _INFERENCE,
+        _FIRST,
+        matched=1,
+        measurements={
+            ("inference_throughput_core", "value"): 1203,
+            ("validation_throughput", "value"): 706,
+            ("inference_time_per_sample", "value"): 831e-6,
+            ("input_bytes_per_batch", "value"): 8192,
+            ("run_time", "value"): 792.4,
+            ("inference", "accuracy", "mean"): 0.581,
+            ("memory_used", "value"): 38.64 * _GIB,
+            ("memory_total", "value"): 40 * _GIB,
+        },
+        runs={"inference/benchmarks/toynet/1": {"vendor": "NVIDIA", "device": "A100", "precision": "fp16"}},
+    ),
+    Sample(
+        "FlagPerf/training/benchmarks/toy/pytorch/readme.md",
+        _EARLY,
+        matched=1,
+        measurements={
+            ("run_time", "value"): 4616,
+            ("loss", "value"): 1.1465,
+            ("accuracy", "value"): 0.7442,
+            ("training_steps", "value"): 25000,
+            ("samples_per_second", "value"): 65.89,
+        },
+    ),
+    Sample(
+        "FlagPerf/operation/benchmarks/toy/nvidia/A100/README.md",
+        _WRAPPED,
+        matched=2,
+        measurements={
+            ("toy", "operator_time", "value"): 4670.63e-6,
+            ("toy", "operator_first_call_time", "value"): 4803.36e-6,
+            ("system_power", "mean"): 1638,
+            ("power", "max"): 270,
+        },
+    ),
     Sample(
         _TRAINING,
         _LLM,

@@ -56,6 +56,14 @@ Traceback (most recent call last):
 torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB
 """
 
+_COLLECTIVE = (
+    "[FlagPerf Result]Rank 1's allreduce-algbw=38.5GB/s\n[FlagPerf Result]Rank 1's allreduce-busbw=77.0GB/s\n"
+    "[FlagPerf Result]Rank 0's allreduce-busbw=76.25GB/s\n"
+    "[FlagPerf Result]Rank 0's p2p-one-way-bandwidth=33.75GB/s\n"
+    "[FlagPerf Result]Rank 0's p2p-one-way-bandwidth=31.43GiB/s\n"
+    "[FlagPerf Result]Rank 1's p2p-one-way-bandwidth=32.5GB/s"
+    "[FlagPerf Result]Rank 2's p2p-one-way-bandwidth=33.5GB/s\n\n"
+)
 LOG_SAMPLES = (
     Sample(
         _path("computation-BF16:BI-V150", "benchmark"),
@@ -112,6 +120,15 @@ LOG_SAMPLES = (
                 "device": "A100_40_SXM",
                 "config": {"peak_tflops": 312.0, "correct": "False"},
             },
+        },
+    ),
+    Sample(
+        "evidence/day6/qual-m16/runner.log",
+        _COLLECTIVE,
+        matched=5,
+        measurements={
+            ("allreduce-bandwidth", "bandwidth", "value"): 76.25e9,
+            ("p2p-one-way-bandwidth", "bandwidth", "value"): 33.5e9,
         },
     ),
     Sample(

@@ -52,7 +52,38 @@ _LISTS = """\
  "iteration_timing_avg": 0.125}
 """
 
+_BEFORE = """\
+{"forward-compute-time": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [3.5, 0.25]},\
+ "optimizer-count-zeros-time": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [0.5, 0.125]},\
+ "learning-rate": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [0.0001, 9e-05]},\
+ "learning-rate vs samples": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [0.0001, 9e-05]},\
+ "batch-size": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [32.0, 32.0]},\
+ "loss-scale": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [1.0, 2.0]},\
+ "grad-norm": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [31.5, 2.75]},\
+ "params-norm": {"start_step": 0, "end_step": 10, "step_interval": 5, "values": [309.5, 309.25]},\
+ "lm loss validation": {"start_step": 0, "end_step": 2, "step_interval": 5, "values": [6.875]},\
+ "lm loss validation ppl": {"start_step": 0, "end_step": 2, "step_interval": 5, "values": [967.5]}}
+"""
+
 GOLDEN_SAMPLES = (
+    Sample(
+        "test_cases/t5/t5_220m_tp2_pp2_dgx_a100_1N8G/golden_values_dev_dgx_h100.json",
+        _BEFORE,
+        matched=1,
+        points={
+            ("train", "forward_time", 6): 0.25,
+            ("train", "optimizer-count-zeros-time", 6): 0.125,
+            ("train", "learning_rate", 6): 9e-05,
+            ("train", "global_batch_size", 1): 32.0,
+            ("train", "loss_scale", 6): 2.0,
+            ("train", "grad_norm", 6): 2.75,
+            ("train", "params_norm", 6): 309.25,
+            ("val", "loss", None): 6.875,
+            ("val", "perplexity", None): 967.5,
+        },
+        runs={"t5/t5_220m_tp2_pp2_dgx_a100_1N8G/dev_dgx_h100": {"device": "H100", "device_count": 8}},
+        unknown=("optimizer-count-zeros-time",),
+    ),
     Sample(
         "tests/functional_tests/test_cases/gpt/gpt3_te_tp2_pp2/golden_values_dev_dgx_h100.json",
         _BY_STEP,
@@ -127,6 +158,12 @@ _DYNAMIC = """\
 
 INFERENCE_SAMPLES = (
     Sample(
+        "hybrid/toy_async/golden_values_dev_dgx_h100.json",
+        '{"0": {"generated_tokens": [2157, 1395]}, "1": {"generated_tokens": [2157]}}\n',
+        matched=1,
+        runs={"hybrid/toy_async/dev_dgx_h100": {"kind": "inference", "device": "H100"}},
+    ),
+    Sample(
         "gpt/gpt_static_inference_tp1/golden_values_dev_dgx_h100.json",
         _STATIC,
         matched=1,
@@ -173,6 +210,20 @@ FLAGSCALE_SAMPLES = (
         matched=1,
         points={("train", "loss", 1): 11.5},
         runs={"hetero_train/aquila/tp2dp1pp1_tp2dp2pp1": {"parallelism": None}},
+    ),
+    Sample(
+        "tests/benchmarks/test_cases/train/aquila/results_gold/tp4_pp2.json",
+        '{"tokens/sec": {"values": [93.5, 251.5]}, "iteration_time_ms": {"values": [10951.5, 4071.5]}}\n',
+        matched=1,
+        points={("train", "samples_per_second", 2): 251.5, ("train", "step_time", 2): 4.0715},
+        runs={"train/aquila/tp4_pp2": {"model": "aquila", "parallelism": "tp4-pp2"}},
+    ),
+    Sample(
+        "tests/benchmarks/test_cases/inference/qwen3/results_gold/4b-tp2.json",
+        '{\n  "throughput": 20.96,\n  "avg_latency": 0.763\n}\n',
+        matched=2,
+        measurements={("output_tokens_per_second", "value"): 20.96, ("e2e_batch_latency", "mean"): 0.763},
+        runs={"inference/qwen3/4b-tp2": {"kind": "inference", "model": "qwen3"}},
     ),
     Sample(
         "test_cases/rl/toy/results_gold/0_5b.json",
@@ -231,7 +282,36 @@ _FSDP2 = """\
  "format": "fsdp2"}, {"iteration": 2, "max allocated memory": 20.5, "format": "fsdp2"}]}
 """
 
+_MULTIMODAL = """\
+{"loss":  [12.5, 10.25], "time": [7600.5, 900.5], "warm_up": 1,\
+ "memo info": [{"rank": 0, "allocated memory": 1024.5, "max allocated memory": 2048.25}]}
+"""
+
 MINDSPEED_SAMPLES = (
+    Sample(
+        "MindSpeed-MM/tests/st/baseline_results/finetune_toy.json",
+        _MULTIMODAL,
+        matched=1,
+        points={
+            ("train", "loss", 2): 10.25,
+            ("train", "step_time", 2): 0.9005,
+            ("train", "memory_allocated_peak", None): 2048.25 * _MIB,
+        },
+        runs={"baseline_results/finetune_toy": {"framework": "mindspeed-mm", "config": {"warm_up": 1.0}}},
+    ),
+    Sample(
+        "verl_tests/st/baseline_results/toy-fsdp.json",
+        '{"entropy": [0.25], "logp_diff": [0.0005], "pg_loss": [0.00025], "grad_norm": [0.5]}\n',
+        matched=1,
+        points={
+            ("train", "entropy", 1): 0.25,
+            ("train", "logp_diff", 1): 0.0005,
+            ("train", "pg_loss", 1): 0.00025,
+            ("train", "grad_norm", 1): 0.5,
+        },
+        runs={"baseline_results/toy-fsdp": {"framework": "verl"}},
+        unknown=("entropy", "logp_diff", "pg_loss"),
+    ),
     Sample(
         "tests/st/baseline_results/toy_tp2_pp2_vpp2.json",
         _BASELINE,

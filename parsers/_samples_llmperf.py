@@ -61,6 +61,25 @@ SUMMARY_SAMPLES = (
         measurements={("itl", "mean"): float("nan"), ("completed_requests", "value"): 0.0},
         runs={"raw_data/toy_8b": {"status": "failed"}},
     ),
+    Sample(
+        "results/2.0.1/toy_tp_1_results.json",
+        json.dumps(
+            {
+                str(n): {
+                    "model": "toy/Toy-8B", "num_concurrent_requests": n, "results_inter_token_latency_s_mean": n / 32,
+                    "results_num_completed_requests": 9,
+                }
+                for n in (2, 16)
+            },
+            indent=2,
+        ),
+        matched=4,
+        measurements={("itl", "mean"): 0.5, ("completed_requests", "value"): 9.0},
+        runs={
+            "results/2.0.1/toy_tp_1_results/2": {"status": "completed"},
+            "results/2.0.1/toy_tp_1_results/16": {"model": "toy/Toy-8B", "config": {"num_concurrent_requests": 16}},
+        },
+    ),
 )  # fmt: skip
 _ROW = {"error_code": None, "error_msg": "", "inter_token_latency_s": 0.0625, "ttft_s": 0.5,
         "end_to_end_latency_s": 8.0,
@@ -121,5 +140,20 @@ latency_ms_per_token_(inter_token_latency),30.25
             ("ttft", "mean"): 0.1355, ("output_tokens_per_second", "value"): 115.25, ("itl", "mean"): 0.03025,
         },
         runs={"results/toy/tgi/c4": {}},
+    ),
+    Sample(
+        "yi/tgi/toy_cur_8.json",
+        """{
+  "concurrency": 8,
+  "time_to_first_token_in_ms_(ttft)_p95": 635.5,
+  "latency_ms_per_token_(inter_token_latency)_p95": 47.25,
+  "requests_per_minute_(qpm)": 36.0
+}
+""",
+        matched=3,
+        measurements={
+            ("ttft", "p95"): 0.6355, ("itl", "p95"): 0.04725, ("requests_per_second", "value"): 0.6,
+        },
+        runs={"yi/tgi/toy_cur_8/c8": {"fingerprint": "llmperf:36.0"}},
     ),
 )  # fmt: skip

@@ -72,6 +72,24 @@ _RGAT = _line(0, "eval_accuracy", 0.72, epoch_num=0.85) + _line(
     1, "tracked_stats", {"train_accuracy": 0.7, "max_memory_usage": 26.15}, epoch_num=0.85
 )
 
+_ROUND_06 = """\
+:::MLL 0.0 submission_benchmark: {"value": "maskrcnn", "metadata": {"lineno": 0, "file": "N/A"}}
+:::MLL 1558570835.250 run_start: {"value": null, "metadata": {"file": "train.py", "lineno": 610}}
+:::MLL 1558570836.250 max_samples: {"value": 1, "metadata": {'file': 'train.py', 'lineno': 7}}
+0: :::MLL 1558570900.250 eval_accuracy: {"value": {"accuracy": {"BBOX": 0.375, "SEGM": 0.3125}}, "metadata": {}}
+:::MLL 1558570950.250 eval_accuracy: {"value": [0.40625, 0.34375], "metadata": {"epoch_num": 10}}
+:::MLL 1558570960.250 eval_accuracy: {"value": oops
+:::MLL 1558570999.750 run_stop: {"value": null, "metadata": {"status": "success", "file": "train.py", "lineno": 849}}
+"""
+
+
+def _quality(benchmark: str, value: float | str) -> Sample:
+    """What ``eval_accuracy`` is depends on the benchmark."""
+    metric = {"ssd": "mean_average_precision", "transformer": "bleu", "rnnt": "word_error_rate"}[benchmark]
+    text = _line(0, "submission_benchmark", benchmark) + _line(1, "eval_accuracy", value, epoch_num=3)
+    return Sample("Acme/results/box16/x/result_7.txt", text, matched=1, points={("val", metric, None): float(value)})
+
+
 TRAINING_SAMPLES = (
     Sample(
         "Acme/results/box16/llama2_70b_lora/result_0.txt",
@@ -144,6 +162,42 @@ TRAINING_SAMPLES = (
         },
         runs={"Acme/box16/rgat/result_4": {"status": None, "model": "rgat"}},
         unknown=("max_memory_usage",),
+    ),
+    Sample(
+        "Acme/results/box16/maskrcnn/result_1.txt",
+        _ROUND_06,
+        matched=3,
+        points={("val", "mean_average_precision", None): 0.34375},
+        measurements={("time_to_train", "value"): 164.5},
+        runs={"Acme/box16/maskrcnn/result_1": {"status": "completed", "model": "maskrcnn"}},
+        events=("phase", "phase"),
+        suspects=1,
+    ),
+    _quality("ssd", 0.25),
+    _quality("transformer", "25.5"),
+    _quality("rnnt", 0.0625),
+    Sample(
+        "Acme/results/box16/unet3d/result_2.txt",
+        _line(0, "run_start")
+        + _line(1, "tracked_stats", {"current_lr": 0.5}, step=10)
+        + _line(1, "tracked_stats", {"train_step_timing in s": 2.5}, step=20),
+        matched=2,
+        points={("train", "learning_rate", None): 0.5, ("train", "step_time", None): 2.5},
+        events=("phase",),
+    ),
+    Sample(
+        "Acme/results/box16/bert/power/result_3/node_1.txt",
+        _line(0, "power_measurement_start") + _line(1, "power_reading", 2247) + _line(3, "power_reading", 2251),
+        matched=2,
+        points={("train", "system_power", None): 2251.0},
+        runs={"Acme/box16/bert/result_3": {"model": "bert", "config": {"power_reading": None}}},
+    ),
+    Sample(
+        "Acme/results/box16/bert/power/result_3/sw_0.txt",
+        _line(1, "power_reading", 600),
+        matched=1,
+        points={("train", "system_power", None): 600.0},
+        runs={"Acme/box16/bert/result_3": {"root": "/data/logs/Acme/results/box16/bert"}},
     ),
 )
 

@@ -177,6 +177,25 @@ _FAILED = (
     + ':::MLLOG {"key": "num_errors", "value": 2, "time_ms"\n'
 )
 
+_OLD_DETAIL = """\
+"pid": 7, "tid": 7, "ts": 12315ns : LoadgenVersionInfo:
+"pid": 7, "tid": 7, "ts": 12315ns : version : .5a1 @ 55c0ea4e77
+"pid": 7, "tid": 7, "ts": 12315ns : git_log :
+
+55c0ea4e772634107f3e67a6d0da61e6a2ca390d a change: of something
+
+"pid": 7, "tid": 7, "ts": 70021ns : Date + time of test: 2019-10-11T16:14:44Z
+"pid": 7, "tid": 7, "ts": 70021ns : System Under Test (SUT) name: sut
+"pid": 7, "tid": 7, "ts": 128896ns : Effective Settings:
+"pid": 7, "tid": 7, "ts": 128896ns : Scenario : Server
+"pid": 7, "tid": 7, "ts": 128896ns : target_qps : 16000
+"pid": 7, "tid": 7, "ts": 128896ns : target_latency (ns): 15000000
+"pid": 7, "tid": 7, "ts": 129747ns : Requested Settings:
+"pid": 7, "tid": 7, "ts": 129747ns : target_qps : 1
+"pid": 7, "tid": 8, "ts": 3670739160ns : WARNING : Logging allocation detected: "tid" : 8, "max_entries" : 4096
+"pid": 7, "tid": 7, "ts": 3670739161ns : ERROR : Ending early: Ran out of generated queries.
+"""
+
 DETAIL_SAMPLES = (
     Sample(
         "closed/box8_TRT/llama2-70b-99.9/Server/performance/run_1/mlperf_log_detail.txt",
@@ -212,6 +231,21 @@ DETAIL_SAMPLES = (
         runs={"Acme/whisper/offline/performance/run_1": {"status": "failed"}},
         events=("error",),
         suspects=1,
+    ),
+    Sample(
+        "closed/Acme/results/box8/resnet/Server/TEST01/mlperf_log_detail.txt",
+        _OLD_DETAIL,
+        matched=0,
+        runs={
+            "closed/Acme/box8/resnet/Server/TEST01": {
+                "kind": "inference",
+                "model": "resnet",
+                "config": {"Scenario": "Server", "target_qps": 16000, "sut_name": "sut"},
+                "environment": {"loadgen": ".5a1 @ 55c0ea4e77"},
+                "started_at": 1570810484000000,
+            }
+        },
+        events=("warning", "error"),
     ),
 )
 
@@ -299,13 +333,41 @@ ACCURACY_SAMPLES = (
     ),
     Sample(
         "closed/box8_TRT/dlrm-v2-99/Offline/accuracy/accuracy.txt",
-        "AUC=80.250%, mAP=37.500%\nWord Error Rate: 0.0745, accuracy=92.55%\n",
+        "AUC=80.250%, mAP=37.500%\nWord Error Rate: 7.5%, accuracy=92.5%\n",
         matched=2,
         measurements={
             ("roc_auc", "value"): 0.8025,
             ("mean_average_precision", "value"): 0.375,
-            ("Word Error Rate", "value"): 0.0745,
+            ("word_error_rate", "value"): 0.075,
         },
-        unknown=("Word Error Rate",),
+    ),
+    Sample(
+        "closed/box8/gpt-oss-120b/Server/accuracy/accuracy.txt",
+        f"'exact_match': 83.5\n{{'rouge1': '38.5', 'rougeLsum': '35.5'}}\n'vbench_score': 70.25\nhash={'cd' * 32}\n",
+        matched=3,
+        measurements={
+            ("exact_match", "value"): 0.835,
+            ("rouge1", "value"): 38.5,
+            ("rougeLsum", "value"): 35.5,
+            ("vbench_score", "value"): 70.25,
+        },
+        unknown=("vbench_score",),
+    ),
+    Sample(
+        "closed/box8/3d-unet-99/Offline/accuracy/accuracy.txt",
+        "Loading necessary metadata...\nAccuracy: mean = 0.85375, whole tumor = 0.9125, tumor core = 0.875\nDone!\n",
+        matched=1,
+        measurements={
+            ("dice", "value"): 0.85375,
+            ("whole tumor", "dice", "value"): 0.9125,
+            ("tumor core", "dice", "value"): 0.875,
+        },
+    ),
+    Sample(
+        "open/box8/gnmt/Offline/TEST03/accuracy/accuracy.txt",
+        "BLEU: 19.25\n",
+        matched=1,
+        measurements={("bleu", "value"): 19.25},
+        runs={"open/box8/gnmt/Offline/TEST03/accuracy": {"kind": "evaluation"}},
     ),
 )

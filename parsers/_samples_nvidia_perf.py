@@ -354,7 +354,7 @@ Total Output Sequence Length (tokens),576.00
 """,
         matched=13,
         measurements={
-            ("concurrency", "mean"): 3.5, ("http_waiting_ttfb", "p99"): 39.5, ("itl", "mean"): 0.003,
+            ("concurrency", "mean"): 3.5, ("http_req_waiting", "p99"): 39.5, ("itl", "mean"): 0.003,
             ("input_tokens", "sum"): 1152.0, ("input_tokens", "p25"): 127.4, ("e2e_latency", "max"): 12.801,
             ("ttft", "p50"): 0.0401, ("ttft", "std"): 0.00095, ("benchmark_duration", "value"): 4.5,
             ("failed_requests", "value"): 1.0, ("output_tokens_per_second", "value"): 160.0,
@@ -362,7 +362,7 @@ Total Output Sequence Length (tokens),576.00
             ("prefix_cache_hit_rate", "value"): 0.965, ("output_tokens", "sum"): 576.0,
         },
         runs={"results/c4": {"status": "completed", "started_at": 1_740_000_000_000_000}},
-        unknown=("http_waiting_ttfb",),
+        unknown=("http_req_waiting",),
     ),
     Sample(
         "results/c8/profile_export_aiperf.csv",
@@ -448,6 +448,24 @@ AIPERF_RECORDS = (
         runs={"artifacts/toy": {"kind": "serving"}, "artifacts/toy/warmup": {}},
     ),
     Sample("artifacts/toy/profile_export.jsonl", _record(), matched=1, runs={"artifacts/toy": {}}),
+    Sample(
+        "artifacts/old/profile_export.jsonl",
+        json.dumps(
+            {
+                "metadata": {
+                    "x_request_id": "r1",
+                    "timestamp_ns": 1740000000000000000,
+                    "credit_phase": "warmup",
+                    "record_processor_id": "p1",
+                },
+                "metrics": {"error_request_count": {"value": 1, "unit": "requests"}},
+                "error": {"code": 499, "type": "Cancelled", "message": "cancelled"},
+            }
+        )
+        + "\n",
+        matched=1,
+        runs={"artifacts/old/warmup": {"kind": "serving"}},
+    ),
 )
 _SLICES = {
     "timeslices": [
@@ -463,6 +481,25 @@ AIPERF_TIMESLICES = (
         matched=4,
         measurements={("timeslice 0", "ttft", "mean"): 0.04525, ("timeslice 1", "ttft", "p99"): 0.0805},
         runs={"artifacts/toy": {"model": "toy/Toy-8B"}},
+    ),
+    Sample(
+        "artifacts/new/profile_export_aiperf_timeslices.json",
+        json.dumps(
+            {
+                "timeslices": [
+                    {
+                        "start_ns": 1740000000000000000,
+                        "end_ns": 1740000001000000000,
+                        "request_throughput": {"unit": "requests/sec", "avg": 2.5},
+                    }
+                ]
+            },
+            indent=2,
+        )
+        + "\n",
+        matched=1,
+        measurements={("timeslice 0", "requests_per_second", "value"): 2.5},
+        runs={"artifacts/new": {}},
     ),
     Sample(
         "artifacts/toy/profile_export_aiperf_timeslices.csv",

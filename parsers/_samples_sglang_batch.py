@@ -44,6 +44,7 @@ _PRINTED = (
     "Warmup ...\nPrefill. latency: 9.00000 s, throughput:      1.00 token/s\nBenchmark ...\n"
     "Prefill. latency: 0.25000 s, throughput:   4096.00 token/s\n"
     "Decode 0. Batch size: 4, latency: 0.01300 s, throughput:    307.69 token/s\n"
+    "Decode.  latency: 0.01300 s, throughput:    307.69 token/s\n"
     "Decode.  median latency: 0.01250 s, median throughput:    320.00 token/s\n"
     "Total. latency:  0.638 s, throughput:   1807.05 token/s\n"
 )
@@ -101,6 +102,23 @@ SAMPLES = (
             ("output_tokens_per_second", "value"): 128.0,
             ("total_tokens_per_second", "value"): 384.0,
         },
+    ),
+    Sample(
+        "server/spring.jsonl",
+        json.dumps({**_SERVER, "input_throughput": 819.2, "output_throughput": 102.4}) + "\n",
+        matched=1,
+        measurements={
+            ("input_tokens_per_second", "value"): 819.2,
+            ("output_tokens_per_second", "value"): 102.4,
+            ("decode_tokens_per_second", "value"): 110.5,
+        },
+    ),
+    Sample(
+        "batch/first.log",
+        "Prefill. latency:  5.021 ms, throughput:    203.93 token/s\n"
+        "Decode.  latency:  0.331 ms, throughput:      3.02 token/s\n",
+        matched=1,
+        measurements={("prefill_time", "value"): 5.021, ("prefill_tokens_per_second", "value"): 203.93},
     ),
     Sample(
         "batch/out.log",

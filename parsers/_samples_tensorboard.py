@@ -106,23 +106,6 @@ _TRAINER = (
 
 SAMPLES = (
     Sample(
-        "toy-sft/runs/Feb01_08-00-00_node1/events.out.tfevents.1760000000.node1.4711.0",
-        _TRAINER,
-        matched=11,
-        points={
-            ("train", "loss", 40): 1.5,
-            ("train", "epoch_progress", 40): 2.0,
-            ("val", "accuracy", 40): 0.75,
-            ("val", "evaluation_time", 40): 1.5,
-        },
-        measurements={
-            ("loss", "mean"): 3.0,
-            ("train_time", "value"): 64.0,
-            ("training_flop", "value"): 1024.0,
-        },
-        runs={"logs/toy-sft/runs/Feb01_08-00-00_node1": {"status": "completed", "fingerprint": "hf:4.5|3.5|2.5|1.5"}},
-    ),
-    Sample(
         "exp7/tensorboard/events.out.tfevents.1760000000.node1.4711.0",
         _MEGATRON,
         matched=13,
@@ -169,5 +152,22 @@ SAMPLES = (
         points={("train", "loss", 5): 2.5},
         runs={"work/20250209_031500": {"experiment": "work"}},
         suspects=1,
+    ),
+    Sample(
+        "toy-sft/runs/Feb01_08-00-00_node1/events.out.tfevents.1760000000.node1.4711.0",
+        _TRAINER,
+        matched=11,
+        points={
+            ("train", "loss", 40): 1.5,
+            ("train", "epoch_progress", 40): 2.0,
+            ("val", "accuracy", 40): 0.75,
+            ("val", "evaluation_time", 40): 1.5,
+        },
+        measurements={
+            ("loss", "mean"): 3.0,
+            ("train_time", "value"): 64.0,
+            ("training_flop", "value"): 1024.0,
+        },
+        runs={"logs/toy-sft/runs/Feb01_08-00-00_node1": {"status": "completed", "fingerprint": "hf:4.5|3.5|2.5|1.5"}},
     ),
 )

@@ -353,6 +353,42 @@ TEXT_SAMPLES = (
         unknown=("Tomorrow's number",),
     ),
     Sample(
+        "all/night.log",
+        "+ vllm bench serve --model toy/Toy-8B \\\n    --dataset-name random --random-input-len 100 \\\n"
+        "    --max-concurrency 4 --num-prompts 9 --api-key sk-1 --label $LABEL\n"
+        + TITLE
+        + "     Successful requests:                     7                    \n"
+        + "     Benchmark duration (s):                  4.00                 \n"
+        + END
+        + "0: Throughput: 2.75 requests/s, 699.93 total tokens/s, 349.97 output tokens/s\n"
+        + "Avg latency: 1.25 seconds\n99% percentile latency: 1.5 seconds\n",
+        matched=5,
+        measurements={("failed_requests", "value"): 2.0, ("e2e_batch_latency", "mean"): 1.25},
+        runs={
+            "all/night": {
+                "model": "toy/Toy-8B",
+                "config": {"max_concurrency": 4, "random_input_len": 100, "api_key": None, "label": None},
+            },
+            "all/night#2": {"kind": "inference", "framework": "vllm"},
+            "all/night#3": {"kind": "inference"},
+        },
+    ),
+    Sample(
+        "old/serving.log",
+        "Namespace(backend='vllm', best_of=1, num_prompts=1000, request_rate=200.0, seed=0)\ntotal tokens: 494250\n"
+        "Total time: 166.88 s\nThroughput: 5.99 requests/s\nAverage latency: 67.59 s\n"
+        "Average latency per token: 0.21 s\nAverage latency per output token: 1.10 s\n",
+        matched=6,
+        measurements={
+            ("total_tokens", "sum"): 494250.0,
+            ("benchmark_duration", "value"): 166.88,
+            ("requests_per_second", "value"): 5.99,
+            ("e2e_latency", "mean"): 67.59,
+            ("e2e_per_token", "mean"): 1.10,
+        },
+        runs={"old/serving": {"kind": "serving", "framework": "vllm", "config": {"num_prompts": 1000}}},
+    ),
+    Sample(
         "bad/bench.log",
         _TRACEBACK,
         matched=0,

@@ -50,7 +50,36 @@ THROUGHPUT_SAMPLES = (
             ("input_tokens", "sum"): 1280.0,
             ("output_tokens", "sum"): 1290.0,
         },
-        runs={"night/throughput": {"model": "toy/Toy-8B", "dataset": "random"}},
+        runs={
+            "night/throughput": {
+                "model": "toy/Toy-8B",
+                "dataset": "random",
+                "fingerprint": "vllm_throughput:2.75:699.93",
+            }
+        },
+    ),
+    Sample(
+        "night/sweep.log",
+        "Command: vllm bench throughput --model toy/Toy-8B --input-len 16 --output-len 8 --num-prompts 4\n"
+        "(EngineCore_DP0 pid=7) INFO 01-25 18:45:04 [core.py:1] ready\n"
+        "Throughput: 5.25 requests/s, 84.00 tokens/s\nTotal num prompt tokens:  64\n"
+        "Command: vllm bench throughput --model toy/Toy-70B --input-len 32 --output-len 8 --num-prompts 4\n"
+        "Throughput: 1.25 requests/s, 42.00 tokens/s\n",
+        matched=3,
+        measurements={("requests_per_second", "value"): 1.25, ("input_tokens", "sum"): 64.0},
+        runs={
+            "night/sweep": {"model": "toy/Toy-8B", "config": {"input_len": 16}},
+            "night/sweep#2": {"model": "toy/Toy-70B", "config": {"input_len": 32}},
+        },
+    ),
+    Sample(
+        "bad/throughput.log",
+        "Namespace(subparser='bench', bench_type='throughput', dispatch_function=<function "
+        "BenchmarkThroughputSubcommand.cmd at 0x7f00>, model='toy/Toy-8B', hf_max_batch_size=None)\n"
+        "Traceback (most recent call last):\ntorch.OutOfMemoryError: CUDA out of memory.\n",
+        matched=0,
+        runs={"bad/throughput": {"kind": "inference", "status": "failed", "model": "toy/Toy-8B"}},
+        events=("oom",),
     ),
 )
 
@@ -79,6 +108,14 @@ LATENCY_SAMPLES = (
             ("e2e_batch_latency", "p99"): 1.3,
         },
         runs={"night/latency": {"model": "toy/Toy-8B", "config": {"batch_size": 8}}},
+    ),
+    Sample(
+        "night/latencies.log",
+        "cutlass:\nAvg latency: 2.5 seconds\n99% percentile latency: 2.75 seconds\n\n"
+        "triton:\nAvg latency: 4.5 seconds\n99% percentile latency: 4.75 seconds\n",
+        matched=4,
+        measurements={("e2e_batch_latency", "mean"): 4.5, ("e2e_batch_latency", "p99"): 2.75},
+        runs={"night/latencies": {"fingerprint": "vllm_latency:2.5"}, "night/latencies#2": {"status": "completed"}},
     ),
 )
 

@@ -47,6 +47,18 @@ def offline_run(place: Place, framework: str | None, config: dict[str, Any], nam
     return run
 
 
+def throughput_print(requests: Any, tokens: Any) -> str | None:
+    """The same for the printed line and the saved file of one measurement: rounded as the line is."""
+    if not isinstance(requests, (int, float)) or not isinstance(tokens, (int, float)) or not requests or not tokens:
+        return None
+    return f"vllm_throughput:{requests:.2f}:{tokens:.2f}"
+
+
+def latency_print(average: Any) -> str | None:
+    """Only a measured time has so many digits."""
+    return f"vllm_latency:{average!r}" if isinstance(average, float) and average else None
+
+
 def printed(run: Run, values: Printed, names: Mapping[str, Meaning]) -> Iterator[Item]:
     """Measurements of printed values, then the run."""
     case = case_in(run.config)

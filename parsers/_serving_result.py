@@ -52,6 +52,7 @@ class Result:
     def items(self) -> Iterator[Item]:
         """Measurements, remarks, and the run last."""
         self._count_failed()
+        self._drop_second_medians()
         case = case_of(self.config)
         for key, entry in self.entries.items():
             meaning = meaning_of(key, self.tokens)
@@ -90,6 +91,13 @@ class Result:
         if done is not None and done <= sent:
             raw = f"{sent} - {done}"
             self.entries["failed"] = Entry(sent - done, completed.line, "num_prompts - completed", raw_value=raw)
+
+    def _drop_second_medians(self) -> None:
+        """With ``--metric-percentiles 50`` the tools say the median twice."""
+        for key, entry in list(self.entries.items()):
+            median = self.entries.get(key.replace("p50_", "median_", 1)) if key.startswith("p50_") else None
+            if median is not None and numeric(median.value) == numeric(entry.value):
+                del self.entries[key]
 
     def _remarks(self) -> Iterator[Issue]:
         counted, again = (self.number(f"total_output_tokens{s}") for s in ("", "_retokenized"))
@@ -165,7 +173,8 @@ def _rate(value: Any) -> float | None:
 
 
 _LENGTHS = re.compile(
-    r"(?:^|[_-])(?:isl|in|ip|input|il)[_-]?(\d+)[_-](?:osl|out|op|output|ol)[_-]?(\d+)(?![\da-zA-Z])", re.I
+    r"(?:^|[_-])(?:isl|in|ip|input|il|itkns|i)[_-]?(\d+)[_-](?:osl|out|op|output|ol|otkns|o)[_-]?(\d+)(?![\da-zA-Z])",
+    re.I,
 )
 
 
@@ -175,7 +184,20 @@ def lengths_in(name: str) -> dict[str, int]:
     return {"input_len": int(match[1]), "output_len": int(match[2])} if match else {}
 
 
+#: Directories that tell nothing without the one above them: numbers, precisions, cases.
+_GENERIC = re.compile(
+    r"[\d._-]+|(?:bf|fp|int|mxfp|nvfp)\d+(?:[_-].*)?|(?:part|rep|run|round|trial|test|tp|pp|dp|ep|conc|concurrency)[_-]?\d+"
+    r"|(?:\d+-)+i\d+-o\d+|all-parts",
+    re.I,
+)
+
+
 def run_base(place: Place) -> str:
-    """``directory/file`` without the suffix; a directory that is but a number is named with those above it."""
-    up = 3 if place.parent().replace(".", "").isdigit() else 1
+    """``directory/file`` without the suffix; a directory that tells nothing is named with those above it."""
+    if place.parent().replace(".", "").isdigit():
+        up = 3
+    else:
+        up = 1
+        while up < 4 and _GENERIC.fullmatch(place.parent(up)):
+            up += 1
     return "/".join(part for part in (*(place.parent(i) for i in range(up, 0, -1)), place.stem) if part)

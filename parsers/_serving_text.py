@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmstats.parsing import Head, Place
-from llmstats.records import Event, Item, Run
+from llmstats.records import Event, Item
 from llmstats.training import run_name
 
 from ._literals import read_literal
 from ._serving import decimals
+from ._serving_command import commands
 from ._serving_names import key_of, meaning_of
 from ._serving_result import Entry, Result, lengths_in, run_base
 
-#: The title stands at the end of its line; where more follows, something quotes it (a JSON text, a page).
-TITLE = re.compile(r"={3,} ?(?:Serving|Offline Throughput) Benchmark Result ?={3,}[ \t]*$", re.M)
+#: Where the line goes on with an escaped newline or a tag, something quotes the block: a JSON text, a page.
+TITLE = re.compile(r"={3,} ?(?:Serving|Offline Throughput) Benchmark Result ?={3,}(?!\S)(?![^\n]*\\[nr])")
 _END = re.compile(r"={20,}\s*$")
+#: Labels are padded to so many characters.
+_WIDTH = 40
 #: A row; the label never holds a wide gap, so that a prefix (a clock, a pod's name) is no part of it.
 _ROW = re.compile(r"\s{0,12}(?P<label>\S(?:(?! {3}).)*?):\s+(?P<value>\S+(?: set)?)\s*$")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|nan|inf)", re.I)
@@ -47,24 +50,32 @@ _SGLANG = re.compile(
     r"|Backend: +(?:sglang|engine|runtime)"
 )
 _BACKEND = re.compile(r"^.{0,80}?Backend: +(\S+)", re.M)
+_JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"])")
 #: SGLang's benchmark of image models borrows the title.
-_DIFFUSION = re.compile(r"^.{0,80}?(?:Task: |Latency Mean \(s\):)", re.M)
+_DIFFUSION = re.compile(r"^.{0,80}?Latency Mean \(s\):", re.M)
 
 
 def writer(head: Head) -> str | None:
     """Whose block, or beginning of a benchmark, a text holds: ``vllm``, ``sglang``, ``lmdeploy`` or None."""
     title = TITLE.search(head.text) if "Benchmark Result" in head.text else None
     if title is None:
-        return _starter(head.text) if _STARTS in head.text else None
+        return _starter(head.text) if _STARTS in head.text and not is_json(head.text) else None
     block = head.text[title.start() : title.start() + 4000]
     end = TITLE.search(block, 30)
     block = block[: end.start()] if end else block
     backend = _BACKEND.search(block)
+    if _DIFFUSION.search(block):
+        return None
     if backend is None:
-        return "vllm" if block.count("\n") > 1 and not _DIFFUSION.search(block) else None
+        return "vllm" if block.count("\n") > 1 else None
     if backend[1].startswith("lmdeploy") and "Concurrency:" not in block:
         return "lmdeploy"
     return "sglang" if _SGLANG.search(block) else "lmdeploy"
+
+
+def is_json(text: str) -> bool:
+    """Whether a text begins like JSON, which may quote a log but is none."""
+    return _JSON.match(text) is not None
 
 
 def _starter(text: str) -> str:
@@ -94,6 +105,7 @@ def complete_lines(text: str) -> list[str]:
 def blocks(lines: list[str]) -> Iterator[Block]:
     """All blocks of a text, each with what was announced since the one before."""
     config: dict[str, Any] = {}
+    asked = commands(lines)
     block, prefix = None, 0
     for number, text in enumerate(lines, 1):
         title = TITLE.search(text) if "Benchmark Result" in text else None
@@ -102,7 +114,7 @@ def blocks(lines: list[str]) -> Iterator[Block]:
                 yield block
             block, prefix, config = Block(number, config=config), title.start(), {}
         elif block is None:
-            config |= announced(text)
+            config |= asked.get(number) or announced(text)
         elif _END.search(text):
             block.ended = True
             yield block
@@ -114,13 +126,18 @@ def blocks(lines: list[str]) -> Iterator[Block]:
 
 
 def _row(text: str, prefix: int) -> tuple[str, str] | None:
-    """Label and value; ``prefix``: characters before the block's title, which rows may have too."""
+    """Label and value; ``prefix``: characters before the block's title, which rows may have too.
+
+    A row that nobody knows is one where its value stands in the column of values.
+    """
     for line in (text, text[prefix:]) if prefix else (text,):
         row = _ROW.match(line)
         if row and key_of(row["label"]):
             return row["label"], row["value"]
     row = _ROW.match(text)
-    return (row["label"], row["value"]) if row and not prefix and _NUMBER.fullmatch(row["value"]) else None
+    if row is None or prefix or not _NUMBER.fullmatch(row["value"]):
+        return None
+    return (row["label"], row["value"]) if row.start("value") - row.start("label") > _WIDTH else None
 
 
 def announced(text: str) -> dict[str, Any]:
@@ -180,9 +197,10 @@ def _result(place: Place, name: str, block: Block, tokens: str) -> Iterator[Item
 
 def unfinished(place: Place, lines: list[str]) -> Iterator[Item]:
     """A run without a result: failed where a traceback stands."""
-    run = Run(run_base(place), place.directory(), kind="serving")
-    for line in lines:
-        run.config |= announced(line)
+    asked, config = commands(lines), dict[str, Any]()
+    for number, line in enumerate(lines, 1):
+        config |= asked.get(number) or announced(line)
+    run = Result(run_base(place), place.directory(), {}, config).run()
     begins = [i for i, line in enumerate(lines) if _TRACEBACK in line]
     if begins:
         run.status = "failed"

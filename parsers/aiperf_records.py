@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,10 @@ from ._serving import NS, numeric, request
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "sec": 1.0, "s": 1.0}
 
 
+#: Until 0.2 a record had one time, that of the request (``timestamp_ns``), and ``credit_phase``.
+_METADATA = re.compile(r'"(?:request_start_ns|record_processor_id|x_request_id)"')
+
+
 class AIPerfRecords(JsonLinesParser):
     """Requests of the run that the summary beside it tells of; those of the warm-up are a run of their own."""
 
@@ -27,8 +32,8 @@ class AIPerfRecords(JsonLinesParser):
 
     def detect(self, head: Head) -> str | None:
         first = head.text.lstrip().split("\n", 1)[0][:4000]
-        if first.startswith("{") and '"metadata"' in first and '"request_start_ns"' in first and '"metrics"' in first:
-            return "JSON lines with metadata.request_start_ns and metrics"
+        if first.startswith("{") and '"metadata"' in first and _METADATA.search(first) and '"metrics"' in first:
+            return "JSON lines with metadata of a request and its metrics"
         return None
 
     def start(self, place: Place) -> State:
@@ -39,7 +44,8 @@ class AIPerfRecords(JsonLinesParser):
         for line, record in objects.rows:
             metadata = record.get("metadata")
             if isinstance(metadata, dict):
-                run = f"{name}/warmup" if metadata.get("benchmark_phase") == "warmup" else name
+                phase = metadata.get("benchmark_phase", metadata.get("credit_phase"))
+                run = f"{name}/warmup" if phase == "warmup" else name
                 seen[run] = seen.get(run, 0) + 1
                 yield _request(run, seen[run] - 1, line, metadata, record)
         for run in seen:
@@ -50,7 +56,7 @@ def _request(run: str, ordinal: int, line: int, metadata: dict[str, Any], record
     metrics = record.get("metrics")
     metrics = metrics if isinstance(metrics, dict) else {}
     error = record.get("error")
-    started = numeric(metadata.get("request_start_ns"))
+    started = numeric(metadata.get("request_start_ns", metadata.get("timestamp_ns")))
     return request(
         run,
         ordinal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -14,6 +15,8 @@ from ._nvidia_perf import Report, named, new_report, objects
 from ._nvidia_perf_json import asked
 from ._samples_nvidia_perf import AIPERF_TIMESLICES
 
+#: Slices are numbered, or since 0.5 have a beginning and an end.
+_SLICES = re.compile(r'"timeslices":\s*\[\s*\{\s*"\w+":')
 _HEADER = ["Timeslice", "Metric", "Unit", "Stat", "Value"]
 
 
@@ -28,7 +31,7 @@ class AIPerfTimeslices(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         text = head.text.lstrip()
-        if text.startswith("{") and '"timeslices"' in text and '"timeslice_index"' in text:
+        if text.startswith("{") and '"unit"' in text and _SLICES.search(text):
             return "key timeslices"
         return "header Timeslice,Metric,Unit,Stat,Value" if text.startswith(",".join(_HEADER)) else None
 

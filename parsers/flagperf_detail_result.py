@@ -17,7 +17,7 @@ from llmstats.errors import ParseError
 from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item, Measurement, Run
 
-from ._flagperf_results import Results, after_mark
+from ._flagperf_results import Results, after_marks
 from ._samples_flagperf_run import DETAIL_SAMPLES
 from ._serving import Case, Meaning, measurement
 
@@ -70,7 +70,7 @@ class FlagPerfDetailResult(DocumentParser):
 def _results(run: Run, document: Json, node: int, host: str, lines: Any) -> Results:
     results = Results(run, node=node)
     for i, line in enumerate(lines if isinstance(lines, list) else []):
-        if isinstance(line, str) and (said := after_mark(line)) is not None:
+        for said in after_marks(line) if isinstance(line, str) else []:
             results.take(said, document.line(host, "flagperf", i))
     return results
 

@@ -21,8 +21,8 @@ from ._samples_flagperf_readme import SAMPLES
 
 _Reader = Callable[[Page, Table, int], Iterator[Item]]
 _READERS: tuple[tuple[Callable[[list[str]], bool], _Reader, str], ...] = (
-    (is_training, training, "training"),
     (is_inference, inference, "inference"),
+    (is_training, training, "training"),
     (is_generate, generate, "generate"),
 )
 #: One of these words stands in the header of every table of results.

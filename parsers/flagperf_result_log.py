@@ -13,7 +13,7 @@ from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Event, Item
 
 from ._flagperf_place import new_run, node_directory, spot_of
-from ._flagperf_results import MARK, Results, after_mark
+from ._flagperf_results import MARK, Results, after_marks
 from ._samples_flagperf_results import LOG_SAMPLES
 
 _FILES = ("benchmark.log.txt", "toolkit.log.txt", "operation.log.txt")
@@ -47,9 +47,9 @@ class FlagPerfResultLog(DocumentParser):
         run.kind = run.kind or "microbenchmark"
         results, events = Results(run, node=spot.node), list[Event]()
         for number, line in enumerate(lines, 1):
-            if (said := after_mark(line)) is not None:
+            for said in after_marks(line):
                 results.take(said, number)
-            elif error := _ERROR.match(line):
+            if error := _ERROR.match(line):
                 kind = "oom" if "out of memory" in line.lower() else "error"
                 events.append(Event(run.name, kind, error["error"][:2000], number))
         yield from results.items()

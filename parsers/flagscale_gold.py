@@ -1,7 +1,8 @@
 """Gold results of FlagScale's functional tests, and the patches by which a vendor replaces them.
 
-Source: ``tests/functional_tests/test_utils/test_result.py`` and ``test_cases/*/*/results_gold/*.json`` of
-FlagOpen/FlagScale; ``hardware/{vendor}/FlagScale/…/results_gold/*.json.patch``.
+Source: ``tests/{functional_tests,benchmarks}/test_utils/test_result.py`` and ``test_cases/*/*/results_gold/*`` of
+FlagOpen/FlagScale; ``hardware/{vendor}/FlagScale/…/results_gold/*.json.patch``.  What a benchmark calls ``tokens/sec``
+is the global batch size over the time of a step: samples.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from llmstats.records import Item, Measurement, Run
 from ._golden import Series, case_facts, numeric, series_points
 from ._samples_golden import FLAGSCALE_SAMPLES
 
-_JSON = re.compile(r'\A\s*\{\s*"[^"\n]{1,80}:": \{\s*"values": \[')
+_JSON = re.compile(r'\A\s*\{\s*"(?:[^"\n]{1,80}:|tokens/sec|iteration_time_ms)": \{\s*"values": \[')
+#: Benchmark of inference: static batches.
+_INFERENCE = re.compile(r'\A\s*\{\s*"throughput":\s*[\d.]+,\s*"avg_latency":\s*[\d.]+')
 #: Reinforcement learning: a list of rewards by name.
 _REWARDS = re.compile(r'\A\s*\{\s*"[^"\n]{1,80}": \[[-\d.]')
 _PATCH = re.compile(r'\Adiff --git a/(?P<path>\S*results_gold/\S+)(?s:.){0,2000}^\+\s*\{\s*"[^"\n]{1,80}:":', re.M)
@@ -31,14 +34,21 @@ class FlagScaleGold(DocumentParser):
     version = 1
     title = "FlagScale gold results of a functional test (JSON, and a vendor's patch of it)"
     writes = "FlagScale"
-    names = {"lm loss:": Name("loss")}
+    names = {
+        "lm loss:": Name("loss"),
+        "tokens/sec": Name("samples_per_second", 1.0, "samples_per_second@step_mean"),
+        "iteration_time_ms": Name("step_time", 1e-3, "step_time@incl_data"),
+    }
     samples = FLAGSCALE_SAMPLES
 
     def detect(self, head: Head) -> str | None:
         if _JSON.match(head.text):
             return "object of 'lm loss:' with 'values'"
-        if head.place.parent() == "results_gold" and _REWARDS.match(head.text):
+        gold = head.place.parent() == "results_gold"
+        if gold and _REWARDS.match(head.text):
             return "list of numbers in results_gold"
+        if gold and _INFERENCE.match(head.text):
+            return "throughput and avg_latency in results_gold"
         patch = _PATCH.match(head.text) if '"values"' in head.text else None
         return f"patch of {patch['path']}" if patch else None
 
@@ -52,6 +62,8 @@ class FlagScaleGold(DocumentParser):
         for key, entry in document.value.items():
             if isinstance(entry, list):
                 yield from _rewards(run, document, key, entry)
+            elif key in _OF_INFERENCE:
+                yield from _mean(run, document, key, entry)
             elif (series := _series(document, key, entry)).values:
                 yield series_points(run.name, key, series)
         yield run
@@ -99,6 +111,29 @@ def _rewards(run: Run, document: Json, key: str, values: list[Any]) -> Iterator[
                 conditions={"evaluation": i + 1},
                 line=document.line(key, i),
             )
+
+
+_OF_INFERENCE = {
+    "throughput": ("output_tokens_per_second", "output_tokens_per_second@static_batch"),
+    "avg_latency": ("e2e_batch_latency", "e2e_batch_latency@generate_call"),
+}
+
+
+def _mean(run: Run, document: Json, key: str, entry: Any) -> Iterator[Measurement]:
+    """A value of a benchmark of inference, over the same static batch again and again."""
+    run.kind = "inference"
+    if (value := numeric(entry)) is not None:
+        metric, definition = _OF_INFERENCE[key]
+        yield Measurement(
+            run=run.name,
+            metric=metric,
+            value=value,
+            statistic="mean" if key == "avg_latency" else "value",
+            raw_name=key,
+            raw_value=str(entry),
+            definition=definition,
+            line=document.line(key),
+        )
 
 
 def _series(document: Json, key: str, entry: Any) -> Series:

@@ -1,7 +1,8 @@
 """FlagScale's inference benchmarks: a ``SUMMARY`` of latency or throughput, or the time of one request.
 
 Source: ``benchmarks/inference/benchmark_*.py`` of FlagOpen/FlagScale (``75d2691`` to their removal in 2025).  Tokens
-are prompt and output together; ``GB`` are 2^30 bytes.
+are prompt and output together; ``GB`` are 2^30 bytes.  Later: ``flagscale/benchmarks/benchmark_throughput.py``, which
+generates the same static batch again and again and counts its output tokens.
 """
 
 from __future__ import annotations
@@ -15,20 +16,29 @@ from llmstats.records import Event, Item, Run
 from ._serving import Case, Meaning, decimals, measurement
 
 _GIB = 2.0**30
-_BEGIN = re.compile(r"^(?:={11}SUMMARY={12}|-{12} SUMMARY -{12})$", re.M)
-_END = re.compile(r"(?:={30}|-{33})$")
+_BEGIN = re.compile(r"^(?:={11}SUMMARY={12}|-{12} SUMMARY -{12}|Benchmark Results)$", re.M)
+_END = re.compile(r"(?:={30}|-{33}|#{60})$")
+_LATER = "\nBenchmark Results\nTotal iters: "
+_ITERATIONS = re.compile(r"(?:Num|Total) iters: (\d+)$")
 _TOTAL = "Num totol tokens: "  # sic
 _POSTED = re.compile(r"(?:[Ee]slaped) time: (?P<value>[\d.]+) seconds$")
 _RESPONSE = re.compile(r"^[Rr]esponse: ", re.M)
 _ARGUMENT = re.compile(r"\b(?P<key>\w+)=(?P<value>'[^']*'|[-\w./]+)")
 _ERROR = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?:: .*|$)")
 _NUMBER = r"(?P<value>\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf)"
+_BATCH = "output_tokens_per_second@static_batch"
+_CALL = "e2e_batch_latency@generate_call"
 _VALUES = (
+    (re.compile(rf"Total tokens: {_NUMBER}$"), "Total tokens", Meaning("output_tokens", statistic="sum")),
+    (re.compile(rf"Total time: {_NUMBER}s$"), "Total time", Meaning("benchmark_duration")),
+    (re.compile(rf"Throughput: {_NUMBER} tokens/s$"), "Throughput", Meaning("output_tokens_per_second", _BATCH)),
+    (re.compile(rf"Avg latency: {_NUMBER}s$"), "Avg latency", Meaning("e2e_batch_latency", _CALL, statistic="mean")),
+    (re.compile(rf"P50 latency: {_NUMBER}s$"), "P50 latency", Meaning("e2e_batch_latency", _CALL, statistic="p50")),
     (re.compile(rf"Num Request: {_NUMBER}$"), "Num Request", Meaning("completed_requests")),
     (re.compile(rf"{_TOTAL}{_NUMBER}$"), "Num totol tokens", Meaning("total_tokens", "total_tokens@prompt_and_output")),
     (re.compile(rf"Elapsed time: {_NUMBER}(?: seconds)?$"), "Elapsed time", Meaning("benchmark_duration")),
     (re.compile(rf"Avg Latency: {_NUMBER} seconds$"), "Avg Latency",
-     Meaning("e2e_batch_latency", "e2e_batch_latency@generate_call", statistic="mean")),
+     Meaning("e2e_batch_latency", _CALL, statistic="mean")),
     (re.compile(rf"Throughput: {_NUMBER} requests/s, "), "Throughput requests/s",
      Meaning("requests_per_second", "requests_per_second@offline")),
     (re.compile(rf"Throughput: \S+ requests/s, {_NUMBER} tokens/s$"), "Throughput tokens/s",
@@ -51,6 +61,11 @@ _NEW = (
     "------------ SUMMARY ------------\nNum Request: 10\nNum totol tokens: 1280\nBatch Size: 1\n"
     "Elapsed time: 2.56\nThroughput: 3.91 requests/s, 500.25 tokens/s\nMax Memory: 70.12 GB (88.10%)\n"
     "---------------------------------\n"
+)
+_BATCHES = (
+    f"=> Running benchmark...\n[Iter 0] latency=0.625s\n[Iter 1] latency=0.635s\n{'#' * 60}\nBenchmark Results\n"
+    "Total iters: 2\nTotal tokens: 32\nTotal time: 1.260s\nThroughput: 25.40 tokens/s\nAvg latency: 0.630s\n"
+    f"P50 latency: 0.631s\n{'#' * 60}\n"
 )
 _SERVING = 'Posting...\nResponse: {"text": "hello"}\nEslaped time: 1.23456789 seconds\n'
 
@@ -87,12 +102,27 @@ class FlagScaleInferenceLog(DocumentParser):
                 ("total_tokens_per_second", "value"): 500.25,
             },
         ),
+        Sample(
+            "inference_logs/host_0_localhost.output",
+            _BATCHES,
+            matched=5,
+            measurements={
+                ("output_tokens", "sum"): 32,
+                ("benchmark_duration", "value"): 1.26,
+                ("output_tokens_per_second", "value"): 25.4,
+                ("e2e_batch_latency", "mean"): 0.63,
+                ("e2e_batch_latency", "p50"): 0.631,
+            },
+            runs={"inference_logs/host_0_localhost.output": {"status": "completed", "config": {"iterations": 2}}},
+        ),
         Sample("night/serving.log", _SERVING, matched=1, measurements={("e2e_latency", "value"): 1.23456789}),
     )  # fmt: skip
 
     def detect(self, head: Head) -> str | None:
         if _TOTAL in head.text and _BEGIN.search(head.text):
             return "a SUMMARY with 'Num totol tokens'"
+        if _LATER in head.text:
+            return "'Benchmark Results' of static batches"
         if "slaped time: " in head.text and _RESPONSE.search(head.text):
             return "a response with its 'eslaped time'"
         return None
@@ -122,8 +152,8 @@ class FlagScaleInferenceLog(DocumentParser):
 
 
 def _summary(run: Run, case: Case, line: str, number: int) -> Iterator[Item]:
-    if line.startswith("Num iters: ") and line[11:].isdigit():
-        run.config["iterations"] = int(line[11:])
+    if iterations := _ITERATIONS.match(line):
+        run.config["iterations"] = int(iterations[1])
     for pattern, raw_name, meaning in _VALUES:
         if found := pattern.match(line):
             value = found["value"]

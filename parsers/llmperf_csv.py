@@ -1,7 +1,8 @@
 """Tables made of llmperf's summaries: one column per concurrency, one row per metric, milliseconds.
 
 Written by the notebooks beside llmperf's ``benchmarks/results``.  ``throughput_token_per_s`` is the system's, with a
-percentile it is that of single requests.  A second table below the first repeats some of its rows.
+percentile it is that of single requests.  A second table below the first repeats some of its rows.  The notebooks keep
+each column as a JSON object, too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from llmstats.documents import csv_rows, number
+from llmstats.documents import Json, Row, csv_rows, number
 from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item, Measurement, Run
 
@@ -32,7 +33,7 @@ _NAMES = (
 )
 _DISTRIBUTIONS = ("ttft", "itl")
 _WORD = re.compile(r"_(p\d+)$")
-_FIRST_ROW = re.compile(r"\s*(?:,[\d.,]+\n)?concurrency,[\d.]")
+_FIRST_ROW = re.compile(r"\s*(?:(?:,[\d.,]+\n)?concurrency,[\d.]|\{\s*\"concurrency\": *[\d.])")
 
 
 class LLMPerfCsv(DocumentParser):
@@ -40,7 +41,7 @@ class LLMPerfCsv(DocumentParser):
 
     name = "llmperf_csv"
     version = 1
-    title = "llmperf: table of a sweep over concurrencies"
+    title = "llmperf: table of a sweep over concurrencies, or one column of it as JSON"
     writes = "llmperf"
     samples = CSV_SAMPLES
 
@@ -54,7 +55,7 @@ class LLMPerfCsv(DocumentParser):
         columns: dict[int, Case] = {}
         values: dict[tuple[int, str], Measurement] = {}
         minutes: dict[int, float | None] = {}
-        for line, cells in csv_rows(text):
+        for line, cells in _rows(text):
             for i, cell in enumerate(cells[1:]):
                 value = number(cell)
                 if cells[0] == "concurrency":
@@ -70,6 +71,20 @@ class LLMPerfCsv(DocumentParser):
             run.fingerprint = fingerprint(minutes.get(i))
             run.config = {"concurrency": case.concurrency}
             yield run
+
+
+def _rows(text: str) -> Iterator[Row]:
+    """Rows of the table; those of a JSON object have one column.
+
+    Raises:
+        ParseError: neither.
+    """
+    if not text.lstrip().startswith("{"):
+        yield from csv_rows(text)
+        return
+    found = Json(text)
+    for key, value in found.value.items():
+        yield Row(found.line(key), [key, str(value)])
 
 
 def _name(base: str, case: Case) -> str:

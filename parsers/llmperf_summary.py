@@ -1,4 +1,7 @@
-"""llmperf's ``…_summary.json``: one flat object per test, seconds everywhere."""
+"""llmperf's ``…_summary.json``: one flat object per test, seconds everywhere.
+
+Scripts around llmperf save the summaries of a sweep as one object, each under its number of concurrent requests.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,8 @@ _PLAIN = {
     "results_num_completed_requests_per_min": PER_MINUTE,
     "results_mean_output_throughput_token_per_s": SYSTEM,
 }
-_SIGN = '"results_inter_token_latency_s_mean"'
+_KEY_OF_ALL = "results_inter_token_latency_s_mean"
+_SIGN = f'"{_KEY_OF_ALL}"'
 
 
 class LLMPerfSummary(DocumentParser):
@@ -63,21 +67,38 @@ class LLMPerfSummary(DocumentParser):
         found = Json(text)
         if not isinstance(found.value, dict):
             raise ParseError("no JSON object")
+        tests = list(_tests(found.value))
+        if not tests:
+            raise ParseError("no summary of a test")
         name, root = run_of(place)
-        run = Run(name, root, kind="serving", environment={"benchmark": "llmperf"})
-        case = _asked(run, found.value)
-        for key, value in found.value.items():
-            meaning = _meaning(key)
-            if meaning is not None:
-                yield measurement(name, meaning, value, key, found.line(key), case)
-            elif key.startswith("results_") and numeric(value) is not None and key != "results_num_requests_started":
-                yield _unknown(name, key, value, found.line(key), case)
-        codes = found.value.get("results_error_code_frequency")
-        if isinstance(codes, str) and codes not in ("{}", ""):
-            yield Event(
-                name, "error", f"requests by error code: {codes}"[:2000], found.line("results_error_code_frequency")
-            )
-        yield run
+        for path, test in tests:
+            run = Run("/".join([name, *path]), root, kind="serving", environment={"benchmark": "llmperf"})
+            yield from _test(run, test, path, found)
+
+
+def _tests(value: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Each summary with the keys that lead to it: the object itself, or those inside it."""
+    if _KEY_OF_ALL in value:
+        yield (), value
+        return
+    for key, inner in value.items():
+        if isinstance(inner, dict) and _KEY_OF_ALL in inner:
+            yield (key,), inner
+
+
+def _test(run: Run, test: dict[str, Any], path: tuple[str, ...], found: Json) -> Iterator[Item]:
+    case = _asked(run, test)
+    for key, value in test.items():
+        meaning = _meaning(key)
+        if meaning is not None:
+            yield measurement(run.name, meaning, value, key, found.line(*path, key), case)
+        elif key.startswith("results_") and numeric(value) is not None and key != "results_num_requests_started":
+            yield _unknown(run.name, key, value, found.line(*path, key), case)
+    codes = test.get("results_error_code_frequency")
+    if isinstance(codes, str) and codes not in ("{}", ""):
+        line = found.line(*path, "results_error_code_frequency")
+        yield Event(run.name, "error", f"requests by error code: {codes}"[:2000], line)
+    yield run
 
 
 def _meaning(key: str) -> Meaning | None:

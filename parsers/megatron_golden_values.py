@@ -16,6 +16,7 @@ from llmstats.parsing import DocumentParser, Head, Name, Place
 from llmstats.records import Item, Measurement, Points, Run
 
 from ._golden import Series, case_facts, numeric, series_points
+from ._megatron import HIGH, TIMER_METRICS
 from ._samples_golden import GOLDEN_SAMPLES
 
 _HEAD = re.compile(
@@ -24,6 +25,9 @@ _HEAD = re.compile(
 )
 #: The list's values are those of the scalars at ``start_step``, ``start_step + 5``, …, counted from 0.
 _FIRST_STEP = 1
+#: The same scalars over the samples that were consumed, which the file does not tell.
+_AGAIN = " vs samples"
+_VALIDATION = " validation"
 
 
 class MegatronGoldenValues(DocumentParser):
@@ -34,8 +38,16 @@ class MegatronGoldenValues(DocumentParser):
     title = "Megatron-LM golden values of a functional test (also in FlagScale)"
     writes = "Megatron-LM"
     names = {
+        **{f"{raw}-time": Name(metric, 1.0, HIGH) for raw, metric in TIMER_METRICS.items()},
         "lm loss": Name("loss"),
+        "lm loss validation": Name("loss"),
+        "lm loss validation ppl": Name("perplexity", 1.0, "perplexity@capped_exp20"),
         "mtp_1 loss": Name("mtp_1_loss"),
+        "learning-rate": Name("learning_rate"),
+        "batch-size": Name("global_batch_size"),
+        "loss-scale": Name("loss_scale"),
+        "grad-norm": Name("grad_norm"),
+        "params-norm": Name("params_norm"),
         "num-zeros": Name("grad_zeros"),
         "iteration-time": Name("step_time", 1.0, "step_time@incl_data"),
         "mem-allocated-bytes": Name("memory_allocated", 1.0, "memory@rank_since_start"),
@@ -58,15 +70,18 @@ class MegatronGoldenValues(DocumentParser):
         run = Run(name, place.directory(), kind="training", framework="megatron-lm", status="completed")
         case_facts(run, name)
         for key, value in document.value.items():
-            yield from _entry(run, document, key, value)
+            if not key.endswith(_AGAIN) or document.value.get(key.removesuffix(_AGAIN)) != value:
+                yield from _entry(run, document, key, value)
         yield run
 
 
 def _entry(run: Run, document: Json, key: str, value: Any) -> Iterator[Points | Measurement]:
     if isinstance(value, dict) and isinstance(value.get("values"), (dict, list)):
         found = _series(document, key, value)
+        phase = "val" if _VALIDATION in key else "train"
+        unknown = phase == "val" and isinstance(value["values"], list)  # its scalars have steps of their own
         if found.values:
-            yield series_points(run.name, key, found)
+            yield series_points(run.name, key, found, stepless=unknown, phase=phase)
     elif (mean := numeric(value)) is not None:
         timing = key == "iteration_timing_avg"
         yield Measurement(

@@ -18,7 +18,7 @@ from llmstats.records import Item, Measurement, Request, Run
 from ._golden import case_facts, numeric
 from ._samples_golden import INFERENCE_SAMPLES
 
-_HEAD = re.compile(r'\A\s*\{\s*"[^"\n]{1,80}": \{\s*"input_prompt": "')
+_HEAD = re.compile(r'\A\s*\{\s*"[^"\n]{1,80}": \{\s*"(?:input_prompt": "|generated_tokens": \[)')
 _TOTALS = {
     "throughput": ("output_tokens_per_second", "output_tokens_per_second@all_requests_pass"),
     "mem-max-allocated-bytes": ("memory_allocated_peak", "memory@rank_since_start"),
@@ -35,7 +35,7 @@ class MegatronInference(DocumentParser):
     samples = INFERENCE_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        return "object of requests with 'input_prompt'" if _HEAD.match(head.text) else None
+        return "object of requests with 'input_prompt' or 'generated_tokens'" if _HEAD.match(head.text) else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         document = Json(text)

@@ -1,4 +1,7 @@
-"""Baselines of MindSpeed-LLM's tests: what ``tests/test_tools/acquire_json.py`` takes from a log on Ascend."""
+"""Baselines of the tests of Ascend's MindSpeed-LLM and -MM: what ``acquire_json.py`` takes from a log of theirs.
+
+Those of MindSpeed-RL hold the losses of a run of verl.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ from llmstats.records import Item, Points, Run
 from ._golden import Series, case_facts, numeric, series_points
 from ._samples_golden import MINDSPEED_SAMPLES
 
-_HEAD = re.compile(r'\A\s*\{[^{}]*?"lm loss": \[')
-_OTHERS = ('"memo info"', '"time info"', '"throughput"')
+_HEAD = re.compile(r'\A\s*\{[^{}]*?"(?P<loss>(?:lm |pg_)?loss)"\s*:\s*\[')
+_OTHERS = re.compile(r'"(?:memo info|time info|throughput)"\s*:\s*\[')
+#: Who writes the losses under which name.
+_FRAMEWORKS = {"lm loss": "mindspeed-llm", "loss": "mindspeed-mm", "pg_loss": "verl"}
 _MIB, _GIB = 2.0**20, 2.0**30
 _MEMORY = "memo info"
 
@@ -25,12 +30,15 @@ class MindSpeedBaseline(DocumentParser):
 
     name = "mindspeed_baseline"
     version = 1
-    title = "MindSpeed-LLM baseline of a test (losses, times, memory per rank)"
+    title = "MindSpeed-LLM, -MM and -RL: baseline of a test (losses, times, memory per rank)"
     writes = "MindSpeed-LLM"
     names = {
         "lm loss": Name("loss"),
+        "loss": Name("loss"),
         "grad norm": Name("grad_norm"),
+        "grad_norm": Name("grad_norm"),
         "time info": Name("step_time", 1e-3, "step_time@incl_data"),
+        "time": Name("step_time", 1e-3, "step_time@incl_data"),
         "throughput": Name("tflops_per_device", 1.0, "tflops@megatron_formula"),
         "allocated memory": Name("memory_allocated", _MIB, "memory@rank_since_start"),
         "max allocated memory": Name("memory_allocated_peak", _MIB, "memory@rank_since_start"),
@@ -39,16 +47,18 @@ class MindSpeedBaseline(DocumentParser):
     samples = MINDSPEED_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if not head.place.parent().startswith("baseline") and not any(other in head.text for other in _OTHERS):
+        found = _HEAD.match(head.text)
+        if not found or not (head.place.parent().startswith("baseline") or _OTHERS.search(head.text)):
             return None
-        return "lists 'lm loss' and 'memo info', 'time info' or 'throughput'" if _HEAD.match(head.text) else None
+        return f"list {found['loss']!r} in a baseline, or beside 'memo info', 'time info' or 'throughput'"
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         document = Json(text)
         if not isinstance(document.value, dict):
             raise ParseError("the baseline is no JSON object")
         name = "/".join(part for part in (place.parent(), place.stem) if part)
-        run = Run(name, place.directory(), kind="training", framework="mindspeed-llm", status="completed")
+        run = Run(name, place.directory(), kind="training", status="completed")
+        run.framework = next((_FRAMEWORKS[key] for key in document.value if key in _FRAMEWORKS), None)
         case_facts(run, place.stem)
         for key, value in document.value.items():
             if key == _MEMORY:

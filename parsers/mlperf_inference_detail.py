@@ -1,4 +1,6 @@
-"""MLPerf inference: ``mlperf_log_detail.txt`` of LoadGen (from round 1.0 on, ``:::MLLOG`` with times since the start).
+"""MLPerf inference: ``mlperf_log_detail.txt`` of LoadGen: ``:::MLLOG`` with times since the start, from round 1.0 on.
+
+Before, its lines were ``"pid": 426, "tid": 426, "ts": 129747ns : Key : value`` and held no results, but settings.
 
 Source: ``loadgen/logging.cc``, ``loadgen/results.cc``, ``loadgen/test_settings_internal.cc`` of mlcommons/inference.
 """
@@ -34,6 +36,14 @@ _RATES = {
     "result_qps_with_loadgen_overhead": RATES["qps w/ loadgen overhead"],
     "result_qps_without_loadgen_overhead": RATES["qps w/o loadgen overhead"],
 }
+_OLD = re.compile(r'"pid": \d+, "tid": \d+, "ts": \d+ns : (?P<text>.*)$')
+_PAIR = re.compile(r"(?P<key>[^:]+?) ?: ?(?P<value>\S.*)$")
+_SAID = {
+    "version": "loadgen_version",
+    "Date + time of test": "test_datetime",
+    "System Under Test (SUT) name": "sut_name",
+    "Query Sample Library (QSL) name": "qsl_name",
+}
 _POWER_CLOCK = re.compile(r"(\d\d)-(\d\d)-(\d{4}) (\d\d:\d\d:\d\d\.\d+)")
 
 
@@ -41,17 +51,22 @@ class MlperfInferenceDetail(DocumentParser):
     """Results, settings and errors; the same run as the summary beside it."""
 
     name = "mlperf_inference_detail"
-    version = 1
+    version = 2
     title = "MLPerf inference detail log (mlperf_log_detail.txt)"
     writes = "MLPerf LoadGen"
     samples = DETAIL_SAMPLES
 
     def detect(self, head: Head) -> str | None:
         match = _LINE.search(head.text) if "mlperf::logging" in head.text else None
+        if match is None and '"ts": ' in head.text[:200] and (old := _OLD.match(head.lines[0])):
+            match = old if old["text"] == "LoadgenVersionInfo:" else None
         return f"line {match[0][:80]!r}" if match else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         run = run_of(place)
+        if _OLD.match(text.partition("\n")[0]):
+            yield from _before_round_1(run, text)
+            return
         errors: dict[str, list[int]] = {}
         found: list[Measurement] = []
         for number, line in enumerate(text.split("\n"), 1):
@@ -68,6 +83,24 @@ class MlperfInferenceDetail(DocumentParser):
         yield run
         yield from offered(run, found)
         yield from (_told(run, message, lines) for message, lines in errors.items())
+
+
+def _before_round_1(run: Run, text: str) -> Iterator[Item]:
+    effective = False
+    told: dict[str, list[int]] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        old = _OLD.match(line)
+        pair = _PAIR.match(old["text"]) if old else None
+        if old and old["text"].endswith("Settings:"):
+            effective = old["text"] == "Effective Settings:"
+        elif pair and pair["key"] in ("ERROR", "WARNING"):
+            told.setdefault(f"{pair['key'].lower()}: {pair['value']}"[:500], []).append(number)
+        elif pair and effective:
+            parameter(run, pair["key"], pair["value"])
+        elif pair and pair["key"] in _SAID:
+            yield from _fact(run, _SAID[pair["key"]], pair["value"].rstrip("Z"), number)
+    yield run
+    yield from (_told(run, message, lines) for message, lines in told.items())
 
 
 def _value(line: str, at: int) -> Any:

@@ -1,7 +1,7 @@
-"""MLPerf training: result files with ``:::MLLOG {json}`` lines, and the lines of the first rounds (``:::MLPv0.5.0``).
+"""MLPerf training: result files of ``:::MLLOG {json}`` lines, those of the rounds 0.5 and 0.6, and power of the nodes.
 
 Source: ``mlperf_logging/mllog/mllog.py`` (lines), ``compliance_checker`` and ``result_summarizer`` (what counts) of
-mlcommons/logging; ``mlperf_compliance/mlperf_log.py`` of the rounds 0.5 and 0.6.
+mlcommons/logging; ``mlperf_compliance/mlperf_log.py`` of the first rounds (``:::MLPv0.5.0``, ``:::MLL``).
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
 
+from llmstats.documents import number as number_in
 from llmstats.parsing import HEAD_BYTES, DocumentParser, Head, Name, Place
 from llmstats.records import NO_TIME, Column, Event, Issue, Item, Measurement, Points, Run
 
+from ._literals import read_repr
 from ._mlperf import below_results, described
 from ._samples_mlperf import TRAINING_SAMPLES
 
@@ -26,7 +29,10 @@ _LINE = re.compile(r':::MLLOG \{ ?"(?:namespace|time_ms|event_type)": .*')
 _OLD = re.compile(
     r":::MLPv(?P<round>0\.[56])\.\d+ (?P<benchmark>\w+) (?P<time>\d+\.\d+) \([^)]*\) (?P<key>\w+)(?:: (?P<value>.*))?$"
 )
+_ROUND_06 = re.compile(r":::MLL (?P<time>\d+\.\d+) (?P<key>\w+): (?P<value>\{.*)$")
 _SYSTEM = ":::SYSJSON "
+#: ``results/{system}/{benchmark}/power/result_N/node_N.txt``
+_POWER_FILE = re.compile(r"(?P<kind>node|sw)_(?P<number>\d{1,6})\.txt")
 _RESULT = re.compile(r"result_?\d+\.(?:txt|log)$")
 
 #: What ``eval_accuracy`` is, by benchmark; elsewhere it keeps its name.
@@ -36,6 +42,9 @@ _QUALITY = {
     **dict.fromkeys(_LOSS, Name("loss", 1.0, "loss@mlperf_eval")),
     **dict.fromkeys(_ACCURACY, Name("accuracy", 1.0, "accuracy@mlperf_eval")),
     **dict.fromkeys(("dlrm", "dlrm_dcnv2"), Name("roc_auc", 1.0, "auc@mlperf_eval")),
+    **dict.fromkeys(("ssd", "retinanet"), Name("mean_average_precision", 1.0, "mean_average_precision@mlperf_eval")),
+    **dict.fromkeys(("gnmt", "transformer"), Name("bleu", 1.0, "bleu@mlperf_eval")),
+    "rnnt": Name("word_error_rate", 1.0, "word_error_rate@mlperf_eval"),
 }
 _NAMES = {
     "throughput": Name("samples_per_second", 1.0, "samples_per_second@mlperf_tracked"),
@@ -43,8 +52,14 @@ _NAMES = {
     "reduced_train_loss": Name("loss", 1.0, "loss@mlperf_tracked"),
     "train_loss": Name("loss", 1.0, "loss@mlperf_tracked"),
     "train_accuracy": Name("accuracy", 1.0, "accuracy@mlperf_train"),
+    "train_step_timing in s": Name("step_time", 1.0, "step_time@mlperf_tracked"),
     "lr": Name("learning_rate"),
+    "current_lr": Name("learning_rate"),
     "samples_count": Name("samples"),
+    "eval_accuracy/BBOX": Name("mean_average_precision", 1.0, "mean_average_precision@mlperf_bbox"),
+    "eval_accuracy/SEGM": Name("mean_average_precision", 1.0, "mean_average_precision@mlperf_segm"),
+    "power_reading": Name("system_power", 1.0, "power@mlperf_node"),
+    "power_reading of a switch": Name("system_power", 1.0, "power@mlperf_switch"),
 }
 _STATUS = {"success": "completed", "aborted": "failed"}
 
@@ -53,8 +68,8 @@ class MlperfTrainingLog(DocumentParser):
     """One run per result file; the N files of a benchmark are repetitions of one score."""
 
     name = "mlperf_training_log"
-    version = 1
-    title = "MLPerf training result (:::MLLOG, :::MLPv0.5.0)"
+    version = 2
+    title = "MLPerf training result (:::MLLOG, :::MLL, :::MLPv0.5.0), power of its nodes"
     writes = "MLPerf training"
     names = _NAMES
     samples = TRAINING_SAMPLES
@@ -66,6 +81,8 @@ class MlperfTrainingLog(DocumentParser):
             return f"line {match[0][:120]!r}"
         if ":::MLPv0." in head.text and re.search(r":::MLPv0\.[56]\.\d+ \w+ \d+\.\d+ \(", head.text):
             return "line ':::MLPv0.…'"
+        if ":::MLL " in head.text and (match := re.search(_ROUND_06.pattern, head.text, re.M)):
+            return f"line {match[0][:120]!r}"
         if _SYSTEM in head.text:
             return "line ':::SYSJSON …'"
         place = head.place
@@ -81,6 +98,9 @@ class MlperfTrainingLog(DocumentParser):
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         entries = list(_entries(text))
         log = _Log(_new_run(place))
+        if part := _POWER_FILE.fullmatch(place.name):
+            log.power = "power_reading" if part["kind"] == "node" else "power_reading of a switch"
+            log.device_index = int(part["number"])
         yield from (entry for entry in entries if isinstance(entry, Issue))
         said = [entry for entry in entries if isinstance(entry, _Entry)]
         log.learn(said)
@@ -110,6 +130,8 @@ def _entries(text: str) -> Iterator[_Entry | Issue]:
             yield _decoded(decoder, line, at + len(_SYSTEM), number)
         elif ":::MLPv0." in line and (old := _OLD.search(line)):
             yield _old_entry(decoder, old, number)
+        elif ":::MLL " in line and (old := _ROUND_06.search(line)):
+            yield _entry_06(decoder, old, number)
 
 
 def _decoded(decoder: json.JSONDecoder, line: str, at: int, number: int) -> _Entry | Issue:
@@ -144,8 +166,25 @@ def _old_entry(decoder: json.JSONDecoder, old: re.Match[str], number: int) -> _E
     return _Entry(number, round(float(old["time"]) * 1e6), old["key"], value, metadata)
 
 
+def _entry_06(decoder: json.JSONDecoder, line: re.Match[str], number: int) -> _Entry | Issue:
+    """``:::MLL 1558572175.658 eval_accuracy: {"value": 0.23, "metadata": {"epoch_num": 50}}``; some print Python."""
+    try:
+        said = decoder.decode(line["value"].strip())
+    except (ValueError, RecursionError):
+        said = read_repr(line["value"])
+    if not isinstance(said, dict):
+        return Issue("broken MLL line", number, line[0][:500])
+    metadata = said.get("metadata")
+    time = round(float(line["time"]) * 1e6) or NO_TIME
+    return _Entry(number, time, line["key"], said.get("value"), metadata if isinstance(metadata, dict) else {})
+
+
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+#: Line, time, step, epoch, value.
+_Row = tuple[int, int, int | None, int | None, float]
 
 
 @dataclass
@@ -160,9 +199,9 @@ class _Log:
     started: _Entry | None = None
     stopped: _Entry | None = None
     init: list[_Entry] = field(default_factory=list)
-    rows: dict[tuple[str, str], list[tuple[int, int, int | None, float]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    power: str = "power_reading"
+    device_index: int | None = None  #: number of the node (or switch) whose power the file holds
+    rows: dict[tuple[str, str], list[_Row]] = field(default_factory=lambda: defaultdict(list))
     events: list[Event] = field(default_factory=list)
 
     def learn(self, entries: list[_Entry]) -> None:
@@ -186,8 +225,10 @@ class _Log:
             described(entry.value, self.run)
         elif entry.key in ("run_start", "run_stop", "run_final", "init_start", "init_stop"):
             self._mark(entry)
-        elif entry.key == "eval_accuracy" and value is not None:
-            self._evaluated(entry, value)
+        elif entry.key == "eval_accuracy":
+            self._evaluated(entry, entry.value)
+        elif entry.key == "power_reading" and value is not None:
+            self._row("train", self.power, entry, value)
         elif entry.key == "tracked_stats" and isinstance(entry.value, dict):
             for key, tracked in entry.value.items():
                 if (number := _number(tracked)) is not None:
@@ -212,10 +253,20 @@ class _Log:
         text = f"{entry.key}: {status}" if status else entry.key
         self.events.append(Event(self.run.name, "phase", text, entry.line, entry.time))
 
-    def _evaluated(self, entry: _Entry, value: float) -> None:
+    def _evaluated(self, entry: _Entry, value: Any) -> None:
+        """A number (a text in round 0.6), or the precisions of boxes and of masks."""
+        if isinstance(value, dict) and isinstance(value.get("accuracy"), dict):
+            value = value["accuracy"]
         metric = entry.metadata.get("metric")
-        name = f"eval_accuracy/{metric}" if isinstance(metric, str) else f"eval_accuracy@{self.benchmark}"
-        self._row("val", name, entry, value)
+        whole = f"eval_accuracy/{metric}" if isinstance(metric, str) else f"eval_accuracy@{self.benchmark}"
+        named = {whole: number_in(value) if isinstance(value, str) else value}
+        if isinstance(value, list):
+            named = {f"eval_accuracy/{key}": part for key, part in zip(("BBOX", "SEGM"), value, strict=False)}
+        elif isinstance(value, dict):
+            named = {f"eval_accuracy/{key}": part for key, part in value.items()}
+        for name, part in named.items():
+            if (score := _number(part)) is not None:
+                self._row("val", name, entry, score)
         if (samples := _number(entry.metadata.get("samples_count"))) is not None:
             self._row("val", "samples_count", entry, samples)
 
@@ -225,7 +276,9 @@ class _Log:
 
     def _row(self, phase: str, name: str, entry: _Entry, value: float) -> None:
         step = None if name == "validation_step_time" else self._step(entry.metadata)
-        self.rows[phase, name].append((entry.line, entry.time, step, value))
+        epoch = _number(entry.metadata.get("epoch_num"))
+        passed = int(epoch) if epoch is not None and epoch.is_integer() and 0 <= epoch < 2**31 else None
+        self.rows[phase, name].append((entry.line, entry.time, step, passed, value))
 
     def _step(self, metadata: dict[str, Any]) -> int | None:
         """Iteration: as counted, or by samples over the global batch size, or by the share of an epoch."""
@@ -253,21 +306,29 @@ class _Log:
         yield run
         yield from self.events
         for (phase, name), rows in self.rows.items():
-            yield from _points(run.name, phase, name, rows)
+            yield from _points(run.name, phase, name, rows, self.device_index)
         if self.started and self.stopped:
             yield _lasted(run.name, "time_to_train", "time_to_train@mlperf", self.started, self.stopped)
         if len(self.init) > 1:
             yield _lasted(run.name, "init_time", "init_time@mlperf", self.init[0], self.init[-1])
 
 
-def _points(run: str, phase: str, name: str, rows: list[tuple[int, int, int | None, float]]) -> Iterator[Points]:
-    for stepless in (False, True):
-        mine = [row for row in rows if (row[2] is None) == stepless]
+def _points(run: str, phase: str, name: str, rows: list[_Row], device_index: int | None) -> Iterator[Points]:
+    """Points of one series, those without a step or without an epoch apart."""
+    for stepless, epochless in product((False, True), repeat=2):
+        mine = [row for row in rows if (row[2] is None, row[3] is None) == (stepless, epochless)]
         if mine:
-            lines, times, steps, values = zip(*mine, strict=True)
-            column = Column(np.array(values, np.float64))
-            at = None if stepless else np.array(steps, np.int64)
-            yield Points(run, phase, np.array(lines, np.int64), {name: column}, at, times=np.array(times, np.int64))
+            lines, times, steps, epochs, values = zip(*mine, strict=True)
+            yield Points(
+                run,
+                phase,
+                np.array(lines, np.int64),
+                {name: Column(np.array(values, np.float64))},
+                None if stepless else np.array(steps, np.int64),
+                epochs=None if epochless else np.array(epochs, np.int64),
+                times=np.array(times, np.int64),
+                device_index=device_index,
+            )
 
 
 def _lasted(run: str, metric: str, definition: str, begin: _Entry, end: _Entry) -> Measurement:
@@ -280,10 +341,13 @@ def _lasted(run: str, metric: str, definition: str, begin: _Entry, end: _Entry) 
 
 
 def _new_run(place: Place) -> Run:
-    """``{submitter}/{system}/{benchmark}/result_N``, or the file's own name where it lies elsewhere."""
+    """``{submitter}/{system}/{benchmark}/result_N``, also of its power; the file's own name where it lies elsewhere."""
     if place.parent(3) == "results":
         run = Run(f"{below_results(place, 1)}/{place.stem}", place.directory(), kind="training")
         run.config["benchmark"] = place.parent()
+    elif place.parent(2) == "power" and place.parent(5) == "results":
+        run = Run(f"{below_results(place, 3)}/{place.parent()}", place.directory(3), kind="training")
+        run.config["benchmark"] = place.parent(3)
     else:
         run = Run("/".join(p for p in (place.parent(), place.stem) if p) or place.name, place.path, kind="training")
     run.experiment = run.name

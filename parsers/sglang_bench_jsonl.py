@@ -30,10 +30,10 @@ class SGLangBench(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         text = head.text
-        if not text.lstrip().startswith("{") or '"request_throughput"' not in text or '"model_id"' in text[:4096]:
+        if not text.lstrip().startswith("{") or '"output_throughput"' not in text or '"model_id"' in text[:4096]:
             return None
         if '"backend"' in text and '"completed"' in text and _LATENCY.search(text):
-            return "JSON with backend, completed, request_throughput and …_e2e_latency_ms"
+            return "JSON with backend, completed, output_throughput and …_e2e_latency_ms"
         return None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:

@@ -33,6 +33,7 @@ _NAMES = {
     "overall_throughput": Meaning("total_tokens_per_second", "total_tokens_per_second@static_batch"),
     "latency": Meaning("e2e_batch_latency", "e2e_batch_latency@request"),
     "last_ttft": Meaning("ttft", "ttft@last_of_batch", statistic="max"),
+    "ttft": Meaning("ttft", "ttft@last_of_batch", statistic="max"),
     "last_gen_throughput": Meaning("decode_tokens_per_second", "decode_tokens_per_second@last_logged"),
     "acc_length": Meaning("acceptance_length"),
     "cache_hit_rate": Meaning("prefix_cache_hit_rate"),
@@ -42,6 +43,11 @@ _NAMES = {
 _AFTER_TTFT = {
     "input_throughput": Meaning("prefill_tokens_per_second", "prefill_tokens_per_second@last_ttft"),
     "output_throughput": Meaning("decode_tokens_per_second", "decode_tokens_per_second@after_last_ttft"),
+}
+#: For some weeks of 2026 both were over the whole latency all the same.
+_OVER_ALL = {
+    "input_throughput": Meaning("input_tokens_per_second", "input_tokens_per_second@static_batch"),
+    "output_throughput": _NAMES["output_throughput"],
 }
 _OFFLINE = {
     "successful_requests": Meaning("completed_requests"),
@@ -55,8 +61,9 @@ _OFFLINE = {
     "last_gen_throughput": _NAMES["last_gen_throughput"],
 }
 _ASKED = ("batch_size", "input_len", "output_len", "run_name")
+#: The earliest versions said ``ms`` where they printed seconds.
 _STAGE = re.compile(
-    r"(?P<stage>Prefill|Decode|Total)\. +(?:median )?latency: +(?P<latency>[\d.]+) s, +"
+    r"(?P<stage>Prefill|Decode|Total)\. +(?P<median>median )?latency: +(?P<latency>[\d.]+) m?s, +"
     r"(?:median )?throughput: +(?P<speed>[\d.]+) token/s\s*$"
 )
 _KEYS = {
@@ -66,7 +73,7 @@ _KEYS = {
 }
 _STEP = re.compile(r"Decode \d+\. Batch size: (?P<size>\d+), latency: ")
 _SERVER = re.compile(
-    r"(?P<key>batch size|input_len|output_len|latency|input throughput|output throughput|last_ttft"
+    r"(?P<key>batch size|input_len|output_len|latency|input throughput|output throughput|last_ttft|ttft"
     r"|\(input \+ output\) throughput|last generation throughput|acc_length|cache hit rate): +(?P<value>-?[\d.]+)"
     r"(?: (?:s|tok/s|token/s))? *$"
 )
@@ -124,7 +131,7 @@ def _batch(place: Place, name: str, found: Found) -> Iterator[Item]:
     value = found.value
     asked = {key: value[key] for key in (*_ASKED, "backend", "dataset_name") if value.get(key) is not None}
     run = offline_run(place, framework_of(value.get("backend")) or "sglang", asked, name)
-    names, case = names_of(value), case_in(asked)
+    names, case = names_of(value, asked), case_in(asked)
     for key, number in value.items():
         if key in asked or isinstance(number, (bool, str)) or (number is None and key not in names):
             if isinstance(number, str):
@@ -137,11 +144,23 @@ def _batch(place: Place, name: str, found: Found) -> Iterator[Item]:
     yield run
 
 
-def names_of(value: Mapping[str, Any]) -> dict[str, Meaning]:
+def names_of(value: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Meaning]:
     """What the keys of one result mean."""
     if "successful_requests" in value:
         return _OFFLINE
-    return _NAMES | _AFTER_TTFT if "last_ttft" in value or "input_throughput" in value else _NAMES
+    if "last_ttft" not in value and "ttft" not in value and "input_throughput" not in value:
+        return _NAMES
+    return _NAMES | (_OVER_ALL if _over_all(value, asked) else _AFTER_TTFT)
+
+
+def _over_all(value: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether the speed of the input is that over the whole latency."""
+    size, length = numeric(asked.get("batch_size")), numeric(asked.get("input_len"))
+    latency, speed = numeric(value.get("latency")), numeric(value.get("input_throughput"))
+    first = numeric(value.get("last_ttft", value.get("ttft")))
+    if not (size and length and latency and speed and first) or first > 0.9 * latency:
+        return False
+    return abs(speed * latency / (size * length) - 1) < 0.02
 
 
 @dataclass(slots=True)
@@ -158,7 +177,8 @@ def _log(place: Place, text: str) -> Iterator[Item]:
         raise ParseError("no batch whose lines are whole")
     for index, group in enumerate(groups):
         run = offline_run(place, "sglang", group.config, run_name(run_base(place), index))
-        yield from printed(run, group.values, names_of(group.values))
+        values = {key: text for key, (text, _) in group.values.items()}
+        yield from printed(run, group.values, names_of(values, group.config))
 
 
 def _groups(lines: list[str]) -> list[_Group]:
@@ -168,6 +188,8 @@ def _groups(lines: list[str]) -> list[_Group]:
         if line.strip() == "Benchmark ...":
             groups = []
         elif stage := _STAGE.match(line):
+            if stage["stage"] == "Decode" and not stage["median"]:
+                continue  # one step of many
             if stage["stage"] == "Prefill" or not groups:
                 groups.append(_Group())
             latency, speed = _KEYS[stage["stage"]]

@@ -5,7 +5,6 @@ Source: ``vllm/benchmarks/latency.py``.  A latency is the time of one whole stat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,13 +14,12 @@ from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item
 
 from ._samples_vllm_offline import LATENCY_SAMPLES
-from ._serving import Meaning, measurement
+from ._serving import measurement
 from ._serving import statistic as statistic_of
-from ._serving_offline import BATCH_LATENCY, Printed, case_in, offline_run, printed
+from ._serving_offline import BATCH_LATENCY, case_in, latency_print, offline_run
+from ._serving_offline_log import offline_log, shown
 from ._serving_result import lengths_in
-from ._serving_text import announced, complete_lines
-
-_LINE = re.compile(r"(?:(?P<word>Avg|Std) latency|(?P<rank>\d+)% percentile latency): (?P<value>[\d.e-]+) seconds\s*$")
+from ._serving_text import complete_lines
 
 
 class VLLMLatency(DocumentParser):
@@ -35,12 +33,12 @@ class VLLMLatency(DocumentParser):
         text = head.text
         if '"avg_latency"' in text and '"latencies"' in text and text.lstrip().startswith("{"):
             return "keys avg_latency, latencies, percentiles"
-        if "Avg latency: " in text and any(_LINE.match(line) for line in head.lines):
-            return "a line 'Avg latency: … seconds'"
+        if shown(head) == "latency":
+            return "a line 'Avg latency: … seconds', or the arguments of vllm bench latency"
         return None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
-        return _saved(place, text) if text.lstrip().startswith("{") else _log(place, text)
+        return _saved(place, text) if text.lstrip().startswith("{") else offline_log(place, complete_lines(text))
 
 
 def _saved(place: Place, text: str) -> Iterator[Item]:
@@ -50,6 +48,7 @@ def _saved(place: Place, text: str) -> Iterator[Item]:
     if not isinstance(percentiles, dict):
         raise ParseError("no percentiles")
     run = offline_run(place, "vllm", dict(lengths_in(place.stem)))
+    run.fingerprint = latency_print(value.get("avg_latency"))
     case = case_in(run.config)
     words = {"mean": ("avg_latency",), "std": ("std_latency",)} | {
         word: ("percentiles", rank) for rank in percentiles if (word := statistic_of(f"p{rank}"))
@@ -61,19 +60,3 @@ def _saved(place: Place, text: str) -> Iterator[Item]:
                 run.name, BATCH_LATENCY.as_statistic(word), number, ".".join(path), json.line(*path), case
             )
     yield run
-
-
-def _log(place: Place, text: str) -> Iterator[Item]:
-    values: Printed = {}
-    names: dict[str, Meaning] = {}
-    config: dict[str, Any] = dict(lengths_in(place.stem))
-    for number, line in enumerate(complete_lines(text), 1):
-        if found := _LINE.match(line):
-            raw_name = line.partition(":")[0]
-            names[raw_name] = BATCH_LATENCY.as_statistic(statistic_of(found["word"] or f"p{found['rank']}") or "value")
-            values[raw_name] = (found["value"], number)
-        else:
-            config |= announced(line)
-    if not values:
-        raise ParseError("no line 'Avg latency: …' that ends")
-    yield from printed(offline_run(place, "vllm", config), values, names)

@@ -1,8 +1,9 @@
 -- What did each device reach on each model?
 --
--- One row per result: a row of a published table, or a run that logged one.  For comparing vendors over FlagPerf's result pages, and over every other file that states results of a training or an
--- inference (without a kind, these two; `kind := 'microbenchmark'` shows chips and operators, whose `model` is the
--- benchmark).  `nodes` and `devices` count all of a run.
+-- One row per result: a row of a published table, or a run that logged one.  For comparing vendors over FlagPerf's
+-- result pages, and over every other file that states results of a training or an inference (without a kind, these
+-- two; `kind := 'microbenchmark'` shows chips and operators, whose `model` is the benchmark).  `nodes` and `devices`
+-- count all of a run.
 --
 -- `throughput` is the headline in `unit`s: tokens where they were counted, else samples, in the form that leaves data
 -- handling out where both were published (`metric` and `throughput_definition` say which).  `per_device` is the same
