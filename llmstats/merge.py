@@ -195,7 +195,7 @@ WITH cases AS (
                      CASE WHEN m.input_len IS NULL AND c.input_len IS NOT NULL
                           THEN coalesce(m.conditions::VARCHAR, c.conditions) ELSE m.conditions::VARCHAR END
         ORDER BY m.value IS NULL, {_PRECISION_RANK.format("m.precision")} DESC, m.input_len IS NULL,
-                 o.format NULLS LAST, o.path) AS best
+                 o.format NULLS LAST, o.path DESC) AS best
     FROM measurement_rows m
     JOIN cases c ON c.run_key = m.run_key
     JOIN source_rows o ON o.source_key = m.source_key

@@ -65,6 +65,7 @@ class Evaluation:
     limit: Any = None
     model_args: str = ""
     directions: Mapping[str, Any] = field(default_factory=dict)  #: ``higher_is_better`` by task
+    percent: bool = False  #: shares are percentages, as people make tables of them
 
     def measurements(self) -> Iterator[Measurement]:
         """All values in canonical names and units."""
@@ -73,10 +74,11 @@ class Evaluation:
 
     def _measurement(self, value: Value) -> Measurement:
         score = meaning(value.metric, value.task)
+        scale = 0.01 if self.percent and share(value.metric) and score.factor == 1.0 else 1.0
         return Measurement(
             run=self.name,
             metric=score.metric,
-            value=value.number * score.factor,
+            value=value.number * score.factor * scale,
             statistic="stderr" if value.stderr else "value",
             raw_name=f"{value.metric}{'_stderr' * value.stderr}{',' * bool(value.filter)}{value.filter}",
             raw_value=value.raw,

@@ -15,6 +15,7 @@ from ._serving import numeric
 
 _STDERR = re.compile(r'"[^"\n]{1,120}_stderr(?:,[^"\n]{1,80})?"\s*:')
 _RESULTS = re.compile(r'"results"\s*:\s*[\[{]')
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _CONFIG = re.compile(r'"(?:bootstrap_iters|num_fewshot|n-shot)"\s*:')
 #: Keys of a task that are no scores.
 _WORDS = frozenset(("name", "alias", "sample_len", "sample_count", "task_name", "prompt_name", "dataset_name"))
@@ -32,9 +33,16 @@ _VERSIONS = ("lm_eval_version", "transformers_version", "git_hash")
 
 def looks_like_result(text: str) -> bool:
     """Whether a text begins like the object; a head may end long before its last keys."""
-    if '"results"' not in text or not _RESULTS.search(text):
+    found = _RESULTS.search(text) if '"results"' in text else None
+    if found is None or not _outermost(text[: found.start()]):
         return False
     return bool(_STDERR.search(text) or ('"versions"' in text and _CONFIG.search(text)))
+
+
+def _outermost(before: str) -> bool:
+    """Whether only the object itself is open behind the beginning of a JSON text."""
+    plain = _TEXT.sub("", before)
+    return plain.count("{") - plain.count("}") == 1 and plain.count("[") == plain.count("]")
 
 
 def result_items(document: Json, name: str, root: str) -> Iterator[Item]:

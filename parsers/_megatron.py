@@ -54,6 +54,9 @@ _VALIDATION = re.compile(
 _TIMER = re.compile(
     rf" {{4}}(?P<name>[A-Za-z]\S*) (?:\.*: \((?P<min>{_NUMBER}), (?P<max>{_NUMBER})\)|\.+: (?P<only>{_NUMBER}))\s*$"
 )
+#: ``--timing-log-option all``: the name of a timer, below it a line per rank.
+_TIMER_OF_RANKS = re.compile(r"(?:^|[\]:]) {2}[A-Za-z][\w/-]*:\s*$")
+_RANK_TIMER = re.compile(rf" {{5}}rank +(?P<rank>\d{{1,6}}): (?P<value>{_NUMBER})\s*$")
 _TIMERS = re.compile(r"(?:^|[\s\]:])time \(ms\) (?=\| [\w/-]+: )")
 _TIMERS_OF_DEEPSPEED = re.compile(r"\[Rank -?\d+\] |rank=\d+ ")
 _PIPELINE = re.compile(rf"steps: (?P<step>\d{{1,12}}) loss: (?P<loss>{_NUMBER}) iter time \(s\): ")
@@ -70,6 +73,7 @@ _ZEUS = re.compile(
 )
 
 _MIB, _GIB = 2.0**20, 2.0**30
+RANK_TIME = "time of the rank"
 LOW, HIGH = "time@min_over_ranks", "time@max_over_ranks"
 TIMER_METRICS = {
     "forward-backward": "forward_backward_time",
@@ -333,6 +337,17 @@ def _timer(text: str) -> Plan:
         if match[group]:
             fields.append(Field(match["name"] + suffix, *match.span(group), "number", "ms"))
     return Record("timer", fields)
+
+
+def rank_timer(text: str) -> Plan:
+    """``     rank  3: 5.25``: milliseconds of the timer that the line above the ranks names."""
+    match = _RANK_TIMER.search(text) if "rank " in text else None
+    if match is None:
+        return Note("timer") if _TIMER_OF_RANKS.search(text) else None
+    rank = Field("@rank", *match.span("rank"))
+    time = Field(RANK_TIME, *match.span("value"), "number", "ms")
+    front = prefix_fields(text, match.start())
+    return Record("ranks", [*(f for f in front if f.name != "@rank"), rank, time])
 
 
 def _old_timers(text: str) -> Plan:

@@ -14,6 +14,7 @@ from llmstats.shapes import Frame
 from llmstats.training import Train
 
 from ._literals import read_literal
+from ._megatron import RANK_TIME
 from ._mmengine import first_records, spoken
 
 _ATTEMPT = re.compile(r"attempt_(\d+)$")
@@ -174,4 +175,31 @@ def _lost(frame: Frame) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
 
 def _rows(frame: Frame, rows: Any) -> Frame:
     columns = {k: v[rows] for k, v in frame.columns.items()}
-    return Frame(frame.kind, frame.constants, frame.lines[rows], columns, dict(frame.precision), frame.units)
+    return Frame(frame.kind, frame.constants, frame.lines[rows], columns, dict(frame.precision), dict(frame.units))
+
+
+# --------------------------------------------------------------------------- times of single ranks
+
+
+def with_timers(state: State, frames: Iterable[Frame], notes: Iterable[tuple[int, str, str]]) -> list[Frame]:
+    """Frames in which times of ranks have the names that stand above them; one without a name is left out."""
+    heads = [(line, text.rstrip().rstrip(":").rsplit(None, 1)[-1]) for line, tag, text in notes if tag == "timer"]
+    names = [state.get("timer", ""), *(name for _, name in heads)]
+    found: list[Frame] = []
+    for frame in frames:
+        if frame.kind != "ranks":
+            found.append(frame)
+            continue
+        index = np.searchsorted([line for line, _ in heads], frame.lines)
+        for i in np.unique(index).tolist():
+            found += [_renamed(_rows(frame, np.flatnonzero(index == i)), names[i])] if names[i] else []
+    state["timer"] = names[-1]
+    return found
+
+
+def _renamed(frame: Frame, name: str) -> Frame:
+    """A frame whose time of a rank has the name of its timer."""
+    frame.columns[name] = frame.columns.pop(RANK_TIME)
+    frame.precision[name] = frame.precision.pop(RANK_TIME, "")
+    frame.units[name] = frame.units.pop(RANK_TIME, "")
+    return frame

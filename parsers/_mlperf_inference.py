@@ -19,6 +19,8 @@ _SCENARIOS = {"singlestream", "multistream", "server", "offline", "interactive"}
 _MODES = ("performance", "accuracy")
 
 E2E = "e2e_latency@loadgen"
+#: Of a multi-stream query, which is done when its last sample is.
+E2E_QUERY = "e2e_latency@loadgen_query"
 TTFT = "ttft@loadgen"
 TPOT = "tpot@excl_first"
 _STATUS = {"VALID": "completed", "INVALID": "failed"}
@@ -75,7 +77,7 @@ def latency(name: str) -> tuple[str, str, str] | None:
     """Metric, statistic and definition of a latency's name in the summary or the detail log, or None.
 
     ``99.00 percentile first token latency (ns)``, ``result_first_token_99.00_percentile_latency_ns``,
-    ``Mean Time to Output Token (ns)``, ``90th percentile latency (ns)``.
+    ``Mean Time to Output Token (ns)``, ``90th percentile latency (ns)``, ``result_mean_query_latency_ns``.
     """
     text = name.lower().replace("_", " ")
     if "latency" not in text and "output token" not in text:
@@ -92,7 +94,7 @@ def latency(name: str) -> tuple[str, str, str] | None:
         return "ttft", statistic, TTFT
     if "output token" in text:
         return "tpot", statistic, TPOT
-    return "e2e_latency", statistic, E2E
+    return "e2e_latency", statistic, E2E_QUERY if "query" in text else E2E
 
 
 def seconds(run: str, meaning: tuple[str, str, str], raw_name: str, raw_value: str, line: int) -> Measurement:

@@ -42,8 +42,6 @@ def printed(frame: Frame, row: int) -> str:
     return spoken(frame, row, digits)
 
 
-_MODEL = re.compile(r"^model = dict\(\s*type='(\w+)'", re.M)
-_DATASET = re.compile(r"^dataset_type = '(\w+)'", re.M)
 _DEVICES = re.compile(r"^gpu_ids = range\((?:0, )?(\d+)\)", re.M)
 
 
@@ -53,9 +51,5 @@ def read_config(text: str, run: Run) -> None:
     ``gpu_ids = range(0, 1)`` says nothing: mmdetection up to 2.5 wrote it for any number of processes.
     """
     _mmengine.read_config(text, run)
-    if model := _MODEL.search(text):
-        run.model = run.model or model[1]
-    if dataset := _DATASET.search(text):
-        run.dataset = dataset[1]
     if (devices := _DEVICES.search(text)) and int(devices[1]) > 1:
         run.device_count = int(devices[1])

@@ -159,6 +159,11 @@ def read_environment(lines: list[str], run: Run) -> None:
 
 
 _SCALAR = re.compile(r"^([A-Za-z_]\w*) = (.+)$", re.M)
+_MODEL = re.compile(r"^model = dict\((?P<body>.*(?:\n[ )].*)*)", re.M)
+#: At the first level, whatever is nested before it.
+_TYPE = re.compile(r"(?:^| {4})type='(?P<name>[\w.]+)'", re.M)
+_DATASET = re.compile(r"^dataset_type = '(\w+)'", re.M)
+_EXTENT = re.compile(r"^(?:train_cfg|runner) = dict\((?:.*\n )*?.*?\bmax_(?P<unit>epochs|iters)=(?P<value>\d+)", re.M)
 _WEIGHTS = re.compile(r"pretrained_model_name_or_path\s*=\s*['\"]([^'\"]+)['\"]")
 _AMP = re.compile(r"AmpOptimWrapper")
 _DTYPE = re.compile(r"\bdtype\s*=\s*['\"](\w+)['\"]")
@@ -174,9 +179,11 @@ def read_config(text: str, run: Run) -> None:
             run.config[name] = literal
     if weights := _WEIGHTS.search(text):
         run.config.setdefault("pretrained_model_name_or_path", weights[1])
-    path = run.config.get("pretrained_model_name_or_path")
-    if isinstance(path, str) and path.strip("/"):
-        run.model = path.rstrip("/").rsplit("/", 1)[-1]
+    run.model = _model(text, run.config.get("pretrained_model_name_or_path")) or run.model
+    if dataset := _DATASET.search(text):
+        run.dataset = dataset[1]
+    if extent := _EXTENT.search(text):
+        run.config[f"max_{extent['unit']}"] = int(extent["value"])
     if "xtuner" in text:
         run.framework = "xtuner"
     dtype = _DTYPE.search(text)
@@ -186,6 +193,20 @@ def read_config(text: str, run: Run) -> None:
         run.precision = "fp16"
     if isinstance(size := run.config.get("sequence_parallel_size"), int):
         run.parallelism = f"sp{size}"
+
+
+def _model(text: str, path: Any) -> str | None:
+    """Name of the weights that a training begins with, else of the model's class; XTuner's classes tell nothing."""
+    if isinstance(path, str) and path.strip("/"):
+        return path.rstrip("/").rsplit("/", 1)[-1]
+    block = _MODEL.search(text)
+    kind = next((m["name"] for m in _TYPE.finditer(block["body"]) if _at_first_level(m)), "") if block else ""
+    return None if kind.startswith("xtuner") else kind.rsplit(".", 1)[-1] or None
+
+
+def _at_first_level(match: re.Match[str]) -> bool:
+    """Whether ``type=`` stands right behind ``model = dict(``, or on a line indented once."""
+    return match.start() == 0 or match.string[match.start() - 1] == "\n"
 
 
 def _literal(text: str) -> Any:

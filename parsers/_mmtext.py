@@ -19,6 +19,7 @@ _DAY = 86_400_000_000
 _DIGITS = str.maketrans("123456789", "000000000")
 _EXPERIMENT = re.compile(r"Exp name: (.+)$")
 _ENVIRONMENT = "System environment:"
+_SAVING = re.compile(r"Saving checkpoint at (?P<value>\d+) (?P<unit>epoch|iter)")
 
 
 class OpenMMLabLog(LineParser):
@@ -45,6 +46,8 @@ class OpenMMLabLog(LineParser):
         """Take in what a message says of its run."""
         if experiment := _EXPERIMENT.match(message):
             run.config["exp_name"] = experiment[1].strip()
+        elif saving := _SAVING.match(message):
+            _reached(run, saving["unit"] + "s", int(saving["value"]))
 
     def config(self, text: str, run: Run) -> None:
         """Take in a configuration."""
@@ -74,9 +77,9 @@ class OpenMMLabLog(LineParser):
         clocks = self._clocks(state, place, scan)
         for line, tag, text in scan.notes:
             yield from self._note(state, runs, steps.at(train, line, before), (line, tag, text), clocks.get(line))
+        read_block(state, runs, self.config)
         yield from self._records(state, place, scan, (runs, steps, train, before))
         yield from self.more(state, scan, steps, train, before)
-        read_block(state, runs, self.config)
         for index, fingerprint in self.fingerprints(state, train_frames, train).items():
             runs[index].fingerprint = fingerprint
         yield from (runs[index] for index in range(steps.run + 1))
@@ -91,10 +94,24 @@ class OpenMMLabLog(LineParser):
             index, at = placed(frame, steps, train, before)
             times = frame.columns["@clock"]
             runs.span(index, times)
-            if "tokens_per_sec" in frame.columns:
-                for number in np.unique(index).tolist():
-                    runs[number].framework = "xtuner"
+            for number in np.unique(index).tolist():
+                row = int(np.flatnonzero(index == number)[-1])
+                self._told(runs[number], frame, row, trained=at[row] >= 0)
             yield from points(frame, frame.kind, state["name"], index, at, times, int(rank[1]) if rank else None)
+
+    def _told(self, run: Run, frame: Frame, row: int, *, trained: bool) -> None:
+        """Take in what records say of their run; ``row`` is its last one in the frame, perhaps behind train records."""
+        if "tokens_per_sec" in frame.columns:
+            run.framework = "xtuner"
+        if frame.kind == "test" and not trained:
+            run.kind = "evaluation"
+        if frame.kind == "train":
+            run.kind = "training"
+            by_epoch = "@epoch" in frame.columns
+            epoch = int(frame.columns["@epoch"][row]) if by_epoch else None
+            of = run.config.get("max_epochs") if by_epoch else None
+            if frame.columns["@i"][row] == frame.columns["@n"][row] and epoch == of:
+                run.status = "completed"
 
     def _beginnings(self, scan: Scan) -> list[int]:
         """Lines at which a run announces itself: its environment, or the checkpoint that it goes on from."""
@@ -161,6 +178,12 @@ class OpenMMLabLog(LineParser):
             frame.columns["@clock"] = times[at : at + len(frame.lines)]
             del frame.columns["@yearless"]
         return dated | dict(zip(bare, times[len(times) - len(bare) :].tolist(), strict=True))
+
+
+def _reached(run: Run, unit: str, value: int) -> None:
+    """A run that did as many epochs or iterations as it was asked to has done its work."""
+    if run.config.get(f"max_{unit}") == value:
+        run.status = "completed"
 
 
 def _without_lead(text: str, lead: str) -> str:

@@ -84,6 +84,10 @@ _ALIASES = {
     "maximum_response_timestamp": "max_response_timestamp",
     "goodrequestcount": "good_request_count",
     "time_to_first_token_ttft": "time_to_first_token",
+    "ttft": "time_to_first_token",  # tags of aiperf 0.1
+    "ttst": "time_to_second_token",
+    "num_input_token": "input_sequence_length",
+    "num_output_token": "output_sequence_length",
     "effective_latency_co_aware": "effective_latency",
     "http_duration_excl_conn": "http_req_duration",
     "http_total_time": "http_req_total",
@@ -142,6 +146,7 @@ class Report:
         Args:
             values: statistic as written -> (value, line); an ``avg`` alone is the value itself.
         """
+        raw_name, tag = raw_name or tag, _ALIASES.get(tag, tag)
         known = {word: found for word, found in values.items() if word != _COUNT and found[0] is not None}
         if tag in _TIMES:
             self._time(tag, unit, known)
@@ -150,7 +155,7 @@ class Report:
         for word, (value, line) in known.items():
             name = statistic(word) or ("sum" if word == "sum" else word)
             stat = meaning if len(known) == 1 and word in ("avg", "value") else meaning.as_statistic(name)
-            item = measurement(self.run.name, stat, value, raw_name or tag, line, self.case, precision)
+            item = measurement(self.run.name, stat, value, raw_name, line, self.case, precision)
             item.unit = unit or None if meaning.metric == tag and tag not in _MEANINGS else None
             self.items.append(item)
 

@@ -15,7 +15,7 @@ from llmstats.training import microseconds
 from ._nvidia_perf import Report, new_report, objects
 from ._serving import numeric
 
-_METRIC = re.compile(r'"(?:request_(?:latency|throughput|count)|time_to_first_token)":\s*\{\s*"(?:unit|avg)"')
+_METRIC = re.compile(r'"(?:request_(?:latency|throughput|count)|time_to_first_token)":\s*\{\s*"(?:unit|avg|tag)"')
 _AIPERF = re.compile(r'"(?:was_cancelled|aiperf_version|error_summary|benchmark_id)"')
 #: Confidence intervals over several runs of aiperf, and its time slices.
 _OTHER = re.compile(r'"(?:ci_low|timeslices|combined)"')
@@ -40,7 +40,8 @@ def summary(place: Place, text: str, tool: str) -> Iterator[Item]:
         raise ParseError("no JSON object")
     report = new_report(tool, place)
     asked(report, found.value.get("input_config"))
-    for tag, unit, values in objects(found):
+    early = ("records",) if isinstance(found.value.get("records"), dict) else ()  # aiperf 0.1
+    for tag, unit, values in objects(found, *early):
         report.add(tag, unit, values)
     if not report.items:
         raise ParseError("no metric with a unit")

@@ -20,6 +20,13 @@ from ._evaluation import Score, share
 
 FRAMEWORK = "opencompass"
 STAMP = re.compile(r"\d{8}_\d{6}")
+_JUDGE = re.compile(r"summary_\d{8}_\d{6}_by_(?P<judge>.+)")
+#: A line of the program's logger, or of AISBench's of either age.
+LINE = re.compile(
+    r"(?:(?:\d\d/\d\d|\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d(?:,\d+)? - (?:OpenCompass|AISBench) - (?P<level>[A-Z]+) - "
+    r"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+\] \[ais_bench\] \[(?P<new>[A-Z]+)\] )"
+)
+LOGGERS = (" - OpenCompass - ", " - AISBench - ", "] [ais_bench] [")
 HEADER = "dataset,version,metric,mode"
 
 #: Averages over the datasets of a group, on the scale of the group's datasets.
@@ -27,7 +34,11 @@ _GROUPS = ("naive_average", "weighted_average", "harmonic_mean", "sum", "standar
 _REPEATED = re.compile(r"(?P<metric>.+) \((?P<runs>\d+) runs average\)")
 #: Scores that the evaluators print as percentages, all of them; an F1 or a ROUGE is one of either.
 _PERCENT = re.compile(r"accuracy|acc|(?:humaneval_)?pass@\d+|exact_match|extract_rate|G-Pass@\S+|mG-Pass@\S+")
-_NAMED = {"bleu": "bleu", "rouge1": "rouge1", "rouge2": "rouge2", "rougeL": "rougeL", "bleurt_diff": "bleurt_diff"}
+_NAMED = {
+    **{name: name for name in ("bleu", "rouge1", "rouge2", "rougeL", "bleurt_diff")},
+    "correct_count": "correct_samples",
+    "total_count": "evaluated_samples",
+}
 
 
 @dataclass(slots=True)
@@ -43,10 +54,14 @@ class Model:
     abbreviation: str
     values: int = 0
     config: dict[str, Any] = field(default_factory=dict)
+    judge: str | None = None  #: the model that gave the scores; the same answers may have several
+    framework: str = FRAMEWORK
 
     def measurement(self, dataset: str, metric: str, raw: str, line: int, precision: str = FULL) -> Measurement:
         """A score, percentages as fractions; ``-`` is none."""
         score, conditions, statistic = meaning(metric)
+        if self.judge:
+            conditions = {**conditions, "judge": self.judge}
         value = number(raw)
         self.values += value is not None
         return Measurement(
@@ -65,7 +80,7 @@ class Model:
 
     def run(self) -> Run:
         """The run; a model without a single score has failed."""
-        run = Run(self.name, self.root, kind="evaluation", framework=FRAMEWORK, model=self.abbreviation)
+        run = Run(self.name, self.root, kind="evaluation", framework=self.framework, model=self.abbreviation)
         run.status = "completed" if self.values else "failed"
         run.started_at = stamp(self.name)
         run.config |= self.config
@@ -107,10 +122,13 @@ def stamp(text: str) -> int | None:
 
 def of_summary(place: Place, abbreviation: str) -> Model:
     """The run of a column of a summary: of the work directory where it lies in one, else of the summary itself."""
+    judged = _JUDGE.fullmatch(place.stem)
+    judge = judged["judge"] if judged else None
     if place.parent() == "summary":
-        return Model("/".join(p for p in (place.parent(2), abbreviation) if p), place.directory(2), abbreviation)
+        name = "/".join(p for p in (place.parent(2), abbreviation) if p)
+        return Model(name, place.directory(2), abbreviation, judge=judge)
     name = "/".join(p for p in (place.parent(), place.stem, abbreviation) if p)
-    return Model(name, place.directory(), abbreviation)
+    return Model(name, place.directory(), abbreviation, judge=judge)
 
 
 def of_task(place: Place, up: int, abbreviation: str) -> Model:

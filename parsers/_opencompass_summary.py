@@ -1,4 +1,8 @@
-"""The summary of OpenCompass: a table with one column per model, and (in its text form) the full values."""
+"""The summary of OpenCompass: a table with one column per model, and (in its text form) the full values.
+
+AISBench's has a column with the number of questions in front of them where its data sets say it, and counts of the
+right ones behind a score: ``82.00 (7/8)``.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from ._opencompass import HEADER, Model, of_summary
 _MODEL = re.compile(r"Model: (?P<model>\S.*)")
 _RAW = re.compile(r"(?P<dataset>\S.*?): (?P<result>\{.*\})\s*$")
 _COLUMNS = 4
+_TOTAL = "total_count"
+_COUNTED = re.compile(r"(?P<score>\S+) \((?P<right>\d+)/(?P<all>\d+)\)")
 
 Key = tuple[str, str]
 
@@ -43,15 +49,33 @@ class Table(NamedTuple):
         return {"prompt_versions": versions, "modes": modes}
 
 
+def models_of(header: list[str]) -> list[str]:
+    """Names of the models behind the first columns.
+
+    Raises:
+        ParseError: the header of another table, or no model in it.
+    """
+    models = header[_COLUMNS:]
+    models = models[1:] if models[:1] == [_TOTAL] else models
+    if header[:_COLUMNS] != HEADER.split(",") or not models:
+        raise ParseError(f"the header is not '{HEADER},…' with models behind it")
+    return models
+
+
+def row_of(line: int, cells: list[str], models: int) -> Row:
+    """A row with the cells of so many models at its end."""
+    dataset, version, metric, mode = cells[:_COLUMNS]
+    return Row(line, dataset, version, metric, mode, cells[-models:])
+
+
 def read_table(lines: list[str], first: int) -> Table:
     """The comma-separated table that begins at ``lines[first]``; there is no quoting.
 
     Raises:
         ParseError: no such table, or a row with another number of cells.
     """
-    header = lines[first].split(",")
-    if header[:_COLUMNS] != HEADER.split(",") or len(header) == _COLUMNS:
-        raise ParseError(f"the header is not '{HEADER},…' with models behind it")
+    header = [cell.strip() for cell in lines[first].split(",")]
+    models = models_of(header)
     rows = []
     for number, text in enumerate(lines[first + 1 :], first + 2):
         if is_bar(text):
@@ -61,27 +85,30 @@ def read_table(lines: list[str], first: int) -> Table:
             break
         if len(cells) != len(header):
             raise ParseError(f"line {number}: {len(cells)} cells, not {len(header)}")
-        dataset, version, metric, mode = cells[:_COLUMNS]
-        rows.append(Row(number, dataset, version, metric, mode, cells[_COLUMNS:]))
-    return Table([model.strip() for model in header[_COLUMNS:]], rows)
+        rows.append(row_of(number, cells, len(models)))
+    return Table(models, rows)
 
 
-def csv_items(place: Place, lines: list[str]) -> Iterator[Item]:
+def table_items(place: Place, table: Table) -> Iterator[Item]:
     """Items of the table alone."""
-    table = read_table(lines, 0)
     for column, name in enumerate(table.models):
         model = of_summary(place, name)
         model.config = table.config()
         for row in table.rows:
             if row.metric != "-":
-                yield _cell(model, row, column)
+                yield from cell_items(model, row, column)
         yield model.run()
 
 
-def _cell(model: Model, row: Row, column: int) -> Measurement:
+def cell_items(model: Model, row: Row, column: int) -> Iterator[Measurement]:
+    """The score of a model, and the counts behind it."""
     raw = row.cells[column]
-    decimals = str(len(raw.partition(".")[2]))
-    return model.measurement(row.dataset, row.metric, raw, row.line, decimals)
+    counted = _COUNTED.fullmatch(raw)
+    score = counted["score"] if counted else raw
+    yield model.measurement(row.dataset, row.metric, score, row.line, str(len(score.partition(".")[2])))
+    if counted:
+        yield model.measurement(row.dataset, "correct_count", counted["right"], row.line)
+        yield model.measurement(row.dataset, _TOTAL, counted["all"], row.line)
 
 
 # --------------------------------------------------------------------------- the text form
@@ -103,7 +130,7 @@ def text_items(place: Place, lines: list[str]) -> Iterator[Item]:
             told |= {(dataset, metric) for metric, value in result.items() if _is_score(value)}
         for row in table.rows:
             if row.metric != "-" and (row.dataset, row.metric) not in told:
-                yield _cell(model, row, column)
+                yield from cell_items(model, row, column)
         yield model.run()
 
 

@@ -66,4 +66,18 @@ SAMPLES = (
         runs={"run/out": {"status": None}},
         suspects=1,
     ),
+    Sample(
+        "bert/again.json",
+        _line(0, "PARAMETER", {"SEED": 7})
+        + _line(4, [0, 1], {"loss": 9.5})
+        + _line(8, [0, 2], {"loss": 9.25})
+        + _line(0, "PARAMETER", {"SEED": 8})
+        + _line(4, [0, 1], {"loss": 8.5}),
+        matched=3,
+        points={("train", "loss", 1): 8.5, ("train", "loss", 2): 9.25},
+        runs={
+            "bert/again": {"config": {"SEED": 7}, "started_at": 1619856000250000, "ended_at": 1619856008250000},
+            "bert/again#2": {"config": {"SEED": 8}, "experiment": "bert/again"},
+        },
+    ),
 )

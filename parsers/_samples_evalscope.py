@@ -199,6 +199,50 @@ Percentile results:
         },
     ),
     Sample(
+        "older/perf.log",
+        """\
+2024-08-13 10:11:12,226 - perf - http_client.py - worker - 422 - INFO - Time: 9.25, concurrency: 8, completed: 10
+Benchmarking summary:
+ Time taken for tests: 22.512 seconds
+ Expected number of requests: 100
+ Number of concurrency: 8
+ Total requests: 90
+ Succeed requests: 85
+ Failed requests: 5
+ Average QPS: 4.442
+ Average latency: 14.140
+ Throughput(average output tokens per second): 891.275
+ Average time to first token: 2.701
+ Average input tokens per request: 28.890
+ Average output tokens per request: 200.640
+ Average time per output token: 0.00112
+ Average package per request: 191.830
+ Average package latency: 0.060
+ Percentile of time to first token:
+     p50: 2.7137
+     p99: 2.9847
+ Percentile of request latency:
+     p50: 14.7637
+     p99: 22.5016
+2024-08-13 10:12:12,001 - perf - INFO -  Time taken for tests: 8.250 seconds
+2024-08-13 10:12:12,001 - perf - INFO -  Succeed requests: 0
+2024-08-13 10:12:12,001 - perf - INFO -  Failed requests: 100
+""",
+        matched=19,
+        measurements={
+            ("benchmark_duration", "value"): 22.512, ("completed_requests", "value"): 85.0,
+            ("failed_requests", "value"): 100.0, ("requests_per_second", "value"): 4.442,
+            ("e2e_latency", "mean"): 14.14, ("output_tokens_per_second", "value"): 891.275, ("ttft", "mean"): 2.701,
+            ("input_tokens", "mean"): 28.89, ("output_tokens", "mean"): 200.64, ("tpot", "mean"): 0.00112,
+            ("packages_per_request", "mean"): 191.83, ("package_latency", "mean"): 0.06, ("ttft", "p50"): 2.7137,
+            ("ttft", "p99"): 2.9847, ("e2e_latency", "p99"): 22.5016,
+        },
+        runs={
+            "older/perf": {"status": "completed", "config": {"concurrency": 8.0, "total_requests": 90.0}},
+            "older/perf#2": {"status": "failed"},
+        },
+    ),
+    Sample(
         "old/summary.txt",
         """\
 ┏━━━━━━┳━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┓

@@ -234,6 +234,33 @@ SAMPLES_SAMPLES = (
     ),
 )
 
+ARRAY_SAMPLES = (
+    Sample(
+        "out/pretrained__toy_toytask.jsonl",
+        """[
+  {"doc_id": 0, "doc": {"question": "1+1"}, "target": "2", "resps": [["2"]], "filtered_resps": ["2"], "acc": 1.0},
+  {"doc_id": 1, "doc": {"question": "1+2"}, "target": "3", "resps": [["4"]], "filtered_resps": ["4"], "acc": 0.0}
+]
+""",
+        matched=0,
+        runs={"out/results": {"kind": "evaluation", "config": {"samples of pretrained__toy_toytask": 2}}},
+    ),
+    Sample(
+        "pretrained__toy_toytask.jsonl",
+        """[
+  {
+    "doc_id": 0,
+    "doc": {
+      "question": "1+1"
+    }
+  }
+]
+""",
+        matched=0,
+        runs={"logs/results": {"config": {"samples of pretrained__toy_toytask": 1}}},
+    ),
+)
+
 _TABLES = """\
 2025-03-01:10:00:00 INFO     [__main__:440] Selected Tasks: ['toysum', 'toys']
 2025-03-01:10:01:00 INFO     [evaluator:559] Running loglikelihood requests
@@ -288,7 +315,32 @@ Traceback (most recent call last):
 torch.OutOfMemoryError: NPU out of memory. Tried to allocate 2.00 GiB
 """
 
+_PAGE = """\
+# toy-3b
+
+## toy-3b_0-shot.json
+|    Task     |Version| Metric |Value|   |Stderr|
+|-------------|------:|--------|----:|---|-----:|
+|toy_challenge|      0|acc     |27.99|±  |  1.31|
+|             |       |acc_norm|30.50|±  |  1.35|
+|toy_taco     |      0|em      | 0.94|   |      |
+|toy_lambada  |      0|ppl     | 9.25|±  |  0.25|
+"""
+
 LOG_SAMPLES = (
+    Sample(
+        "results/toy-3b/README.md",
+        _PAGE,
+        matched=4,
+        measurements={
+            ("toy_challenge", "accuracy", "value"): 0.2799,
+            ("toy_challenge", "accuracy", "stderr"): 0.0131,
+            ("toy_challenge", "accuracy_norm", "value"): 0.305,
+            ("toy_taco", "exact_match", "value"): 0.0094,
+            ("toy_lambada", "perplexity", "value"): 9.25,
+        },
+        runs={"toy-3b/README": {"config": {"label": "## toy-3b_0-shot.json"}}},
+    ),
     Sample(
         "logs/eval.log",
         _TABLES,

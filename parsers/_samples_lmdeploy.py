@@ -207,6 +207,21 @@ PROFILE_SAMPLES = (
         runs={"old/out": {"kind": "serving", "config": {"concurrency": 64.0}}},
     ),
     Sample(
+        "oldest/generation.log",
+        f"{'-' * 50}\nconcurrency: 64, input_tokens: 1, output_tokens: 2048\nelapsed_time: 738.32s\n"
+        "first_token latency(min, max, ave): 45.43s, 94.67s, 89.29s\n"
+        "token latency(min, max, ave): 45.5s, 94.75s, 89.25s\n"
+        f"throughput: 22.926729736 token/s\n{'-' * 50}\n",
+        matched=4,
+        measurements={
+            ("ttft", "max"): 94.67,
+            ("token latency", "max"): 94.75,
+            ("output_tokens_per_second", "value"): 22.926729736,
+        },
+        runs={"oldest/generation": {"config": {"concurrency": 64.0, "input_len": 1.0, "output_len": 2048.0}}},
+        unknown=("token latency",),
+    ),
+    Sample(
         "old/generation.log",
         f"\n{'-' * 50}\ntotal time: 12.50s\nconcurrency: 16, test_round: 3\ninput_tokens: 128, output_tokens: 512\n"
         "first_token latency(min, max, ave): 0.023s, 0.144s, 0.13s\n"

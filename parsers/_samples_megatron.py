@@ -195,6 +195,17 @@ done :-)
 _MIB, _GIB = 2.0**20, 2.0**30
 _NAN = math.nan
 
+_RANK_TIMERS = """\
+ [2024-04-06 03:02:12] iteration       10/     100 | elapsed time per iteration (ms): 5361.6 | lm loss: 1.818812E+00 |
+times across ranks (ms):
+  forward-backward:
+     rank  0: 5241.50
+     rank  1: 5250.00
+  optimizer:
+     rank  0: 20.25
+     rank  1: 20.50
+"""
+
 SAMPLES = (
     Sample(
         "slurm/logs/12345.out",
@@ -400,6 +411,13 @@ SAMPLES = (
             ("train", "grad_norm", 5): 1.5,
         },
         runs={"fsdp2/first": {"status": None}},
+    ),
+    Sample(
+        "timers/all.log",
+        _RANK_TIMERS,
+        matched=5,
+        points={("train", "forward_backward_time", 10): 5.25, ("train", "optimizer_time", 10): 0.0205},
+        runs={"timers/all": {"status": None}},
     ),
     Sample(
         "eval/run7/attempt_0/3/stdout.log",

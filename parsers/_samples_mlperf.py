@@ -79,7 +79,7 @@ _ROUND_06 = """\
 0: :::MLL 1558570900.250 eval_accuracy: {"value": {"accuracy": {"BBOX": 0.375, "SEGM": 0.3125}}, "metadata": {}}
 :::MLL 1558570950.250 eval_accuracy: {"value": [0.40625, 0.34375], "metadata": {"epoch_num": 10}}
 :::MLL 1558570960.250 eval_accuracy: {"value": oops
-:::MLL 1558570999.750 run_stop: {"value": null, "metadata": {"status": "success", "file": "train.py", "lineno": 849}}
+:::MLL 1558570999.750 run_stop: {"value": null, "metadata": {'status': 'success', 'file': 'train.py', 'lineno': 849}}
 """
 
 
@@ -104,7 +104,7 @@ TRAINING_SAMPLES = (
             ("val", "loss", 48): 0.94,
             ("val", "loss", 96): 0.9225,
             ("val", "samples", 96): 768.0,
-            ("val", "validation_time", 48): 0.5,
+            ("val", "evaluation_time", 48): 0.5,
         },
         measurements={("time_to_train", "value"): 31.5, ("init_time", "value"): 60.0},
         runs={
@@ -123,7 +123,6 @@ TRAINING_SAMPLES = (
             }
         },
         events=("phase", "phase", "phase", "phase"),
-        unknown=("validation_time",),
     ),
     Sample(
         "runs/try/train.out",

@@ -78,6 +78,27 @@ Result is : VALID
     "samples_per_query : 190080\n",
 )
 
+#: Round 1.0: latencies of queries, then of their samples.
+_MULTI_STREAM = """\
+================================================
+MLPerf Results Summary
+================================================
+SUT name : box
+Scenario : MultiStream
+Mode     : PerformanceOnly
+Samples per query : 8
+Result is : VALID
+
+================================================
+Additional Stats
+================================================
+Per-query latency:  "target_ns" : 66666666, "target_ms" : 66.6667
+99.00 percentile latency (ns)   : 62500000
+Per-sample latency:
+Mean latency (ns)               : 15625000
+50.00 percentile latency (ns)   : 31250000
+"""
+
 SUMMARY_SAMPLES = (
     Sample(
         "inference_results_v5.0/closed/Acme/results/box8_TRT/mixtral-8x7b/Server/performance/run_1/mlperf_log_summary.txt",
@@ -128,6 +149,19 @@ SUMMARY_SAMPLES = (
         matched=0,
         runs={"closed/box8_TRT/gptj-99/Offline/accuracy": {"kind": "evaluation", "status": None}},
         events=("error",),
+    ),
+    Sample(
+        "closed/Acme/results/box8/resnet50/MultiStream/performance/ranging/mlperf_log_summary.txt",
+        _MULTI_STREAM,
+        matched=4,
+        measurements={
+            ("e2e_latency", "p50"): 0.03125,
+            ("e2e_latency", "p99"): 0.0625,
+            ("e2e_latency", "mean"): 0.015625,
+            ("Samples per query", "value"): 8.0,
+        },
+        runs={"closed/Acme/box8/resnet50/MultiStream/performance/ranging": {"status": "completed"}},
+        unknown=("Samples per query",),
     ),
 )
 

@@ -275,6 +275,16 @@ _LAUNCHED = (
     )
 )
 
+_DONE = (
+    _log("2024/05/06 10:00:00", "Config:")
+    + "dataset_type = 'CocoDataset'\nmax_epochs = 300\nmodel = dict(\n    backbone=dict(\n        type='ResNet'),\n"
+    + "    bbox_head=dict(type='Head', loss=dict(type='Loss')),\n    type='mmdet.models.RTMDet')\n"
+    + "train_cfg = dict(\n    dynamic_intervals=[(1, 1)],\n    max_epochs=2,\n    type='EpochBasedTrainLoop')\n\n"
+    + _log(
+        "2024/05/06 10:01:00",
+        "Epoch(train) [2][20/20]  lr: 1.0000e-05  eta: 0:00:00  time: 0.5000  data_time: 0.0100  memory: 5000  loss: 0.5000",
+    )
+)
 LOG_SAMPLES = (
     Sample(
         path="toy_moe/20250209_031500/20250209_031500.log",
@@ -380,7 +390,7 @@ LOG_SAMPLES = (
             ("test", "data_time", None): 0.015,
             ("test", "step_time", None): 0.031,
         },
-        runs={"evaluations/20230405_085900": {"experiment": "evaluations"}},
+        runs={"evaluations/20230405_085900": {"experiment": "evaluations", "kind": "evaluation"}},
         events=("load",),
         unknown=("acc",),
     ),
@@ -450,6 +460,20 @@ LOG_SAMPLES = (
             ("train", "loss", 40): 0.875,
         },
         runs={"toy_llm/20250209_074900": {"ended_at": microseconds("2025-02-09 07:50:02")}},
+    ),
+    Sample(
+        path="toy_det/20240506_100000/20240506_100000.log",
+        text=_DONE,
+        matched=1,
+        points={("train", "loss", 40): 0.5},
+        runs={
+            "toy_det/20240506_100000": {
+                "model": "RTMDet",
+                "dataset": "CocoDataset",
+                "status": "completed",
+                "config": {"max_epochs": 2},
+            },
+        },
     ),
     Sample(
         path="toy_llm/20250301_100000/20250301_100000_alice@node-3_device1_rank9.log",

@@ -158,6 +158,24 @@ Request Latency (ns),"800,000,000.00",oops,1.00,2.00,3.00,4.00,5.00,6.00,7.00
 )  # fmt: skip
 GENAI_TEXT = (
     Sample(
+        "notes/first.txt",
+        """\
+                           LLM Metrics
+┏━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
+┃            Statistic ┃           avg ┃           min ┃           max ┃
+┡━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
+│ Request latency (ns) │ 4,125,000,000 │ 2,250,000,000 │ 5,500,000,000 │
+│     Num output token │           331 │           189 │           414 │
+│      Num input token │           200 │           199 │           201 │
+└──────────────────────┴───────────────┴───────────────┴───────────────┘
+""",
+        matched=3,
+        measurements={
+            ("e2e_latency", "mean"): 4.125, ("output_tokens", "max"): 414.0, ("input_tokens", "min"): 199.0,
+        },
+        runs={"notes/first": {}},
+    ),
+    Sample(
         "notes/genai.log",
         """\
 2025-05-01 10:00 [INFO] genai_perf.wrapper:135 - Running Perf Analyzer
@@ -328,6 +346,48 @@ AIPERF_JSON = (
         measurements={("completed_requests", "value"): 0.0, ("failed_requests", "value"): 5.0},
         runs={"artifacts/dead": {"status": "failed", "started_at": 1_740_000_000_000_000}},
     ),
+    Sample(
+        "examples/run1/profile_export_aiperf.json",
+        json.dumps(
+            {
+                "records": {
+                    "request_throughput": {
+                        "tag": "request_throughput",
+                        "unit": "requests/sec",
+                        "header": "Throughput",
+                        "avg": 2.5,
+                        "min": None,
+                        "count": 1,
+                    },
+                    "request_latency": {
+                        "tag": "request_latency",
+                        "unit": "ms",
+                        "header": "Request Latency",
+                        "avg": 812.5,
+                        "max": 915.5,
+                        "count": 7,
+                    },
+                    "benchmark_duration": {
+                        "tag": "benchmark_duration",
+                        "unit": "sec",
+                        "header": "Benchmark Duration",
+                        "avg": 9.5,
+                    },
+                },
+                "input_config": {"endpoint": {"model_names": ["toy/Toy-8B"]}, "loadgen": {"concurrency": 3}},
+                "was_cancelled": False,
+            },
+            indent=2,
+        )
+        + "\n",
+        matched=4,
+        measurements={
+            ("requests_per_second", "value"): 2.5,
+            ("e2e_latency", "mean"): 0.8125,
+            ("benchmark_duration", "value"): 9.5,
+        },
+        runs={"examples/run1": {"model": "toy/Toy-8B", "config": {"concurrency": 3.0}}},
+    ),
 )  # fmt: skip
 AIPERF_CSV = (
     Sample(
@@ -483,6 +543,17 @@ AIPERF_TIMESLICES = (
         runs={"artifacts/toy": {"model": "toy/Toy-8B"}},
     ),
     Sample(
+        "artifacts/toy/profile_export_aiperf_timeslices.csv",
+        "Timeslice,Metric,Unit,Stat,Value\n0,Time to First Token,ms,avg,45.25\n0,Time to First Token,ms,p99,76.50\n"
+        "1,Request Throughput,requests/sec,avg,2.50\n",
+        matched=3,
+        measurements={
+            ("timeslice 0", "ttft", "mean"): 0.04525,
+            ("timeslice 1", "requests_per_second", "value"): 2.5,
+        },
+        runs={"artifacts/toy": {}},
+    ),
+    Sample(
         "artifacts/new/profile_export_aiperf_timeslices.json",
         json.dumps(
             {
@@ -500,16 +571,5 @@ AIPERF_TIMESLICES = (
         matched=1,
         measurements={("timeslice 0", "requests_per_second", "value"): 2.5},
         runs={"artifacts/new": {}},
-    ),
-    Sample(
-        "artifacts/toy/profile_export_aiperf_timeslices.csv",
-        "Timeslice,Metric,Unit,Stat,Value\n0,Time to First Token,ms,avg,45.25\n0,Time to First Token,ms,p99,76.50\n"
-        "1,Request Throughput,requests/sec,avg,2.50\n",
-        matched=3,
-        measurements={
-            ("timeslice 0", "ttft", "mean"): 0.04525,
-            ("timeslice 1", "requests_per_second", "value"): 2.5,
-        },
-        runs={"artifacts/toy": {}},
     ),
 )

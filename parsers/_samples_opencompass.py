@@ -50,7 +50,25 @@ dataset,version,metric,mode,toy-broken
 toy-exam,db9ce2,accuracy,gen,-
 """
 
+_COUNTED = """\
+dataset,version,metric,mode,total_count,toy-vllm
+toy-exam,7cd45e,accuracy,gen,8,82.00 (7/8)
+toy-free,7cd45f,accuracy,gen,/,50.00
+"""
+
 CSV_SAMPLES = (
+    Sample(
+        "outputs/default/20260809_142027/summary/summary_20260809_142027.csv",
+        _COUNTED,
+        matched=2,
+        measurements={
+            ("toy-exam", "accuracy", "value"): 0.82,
+            ("toy-exam", "correct_samples", "value"): 7.0,
+            ("toy-exam", "evaluated_samples", "value"): 8.0,
+            ("toy-free", "accuracy", "value"): 0.5,
+        },
+        runs={"20260809_142027/toy-vllm": {"model": "toy-vllm", "status": "completed"}},
+    ),
     Sample(
         "outputs/20240422_085420/summary/summary_20240422_085420.csv",
         _CSV,
@@ -108,6 +126,42 @@ _TXT = (
 _TXT_BEFORE = (
     f"20230801_101010\ntabulate format\n{_FENCE}\ndataset\n{_END}\n\n{_DIVIDER}\n\ncsv format\n{_FENCE}\n"
     f"dataset,version,metric,mode,toy\ntoy-exam,db9ce2,accuracy,ppl,50.00\n{_END}\n"
+)
+
+_PRINTED = """\
+dataset              version    metric    mode      toy-7b-hf    toy-13b-hf
+-------------------  ---------  --------  ------  -----------  ------------
+---- 考试 Exam ----  -          -         -       -            -
+toy-exam             db9ce2     accuracy  gen           21.05         33.33
+toy-missing          -          -         -       -            -
+"""
+_MARKDOWN = """\
+| dataset | version | metric | mode | toy-7b-hf | toy-13b-hf |
+|----- | ----- | ----- | ----- | ----- | -----|
+| toy-exam | db9ce2 | accuracy | gen | 21.05 | 33.33 |
+"""
+_BOTH: dict[tuple[str, ...], float | None] = {("toy-exam", "accuracy", "value"): 0.3333}
+
+TABLE_SAMPLES = (
+    Sample(
+        "outputs/20240422_085420/summary/summary_20240422_085420.md",
+        _MARKDOWN,
+        matched=1,
+        measurements=_BOTH,
+        runs={"20240422_085420/toy-7b-hf": {"model": "toy-7b-hf", "status": "completed"}},
+    ),
+    Sample(
+        "notes/toy_results.txt",
+        f"the table:\n{_PRINTED}\nas Markdown:\n{_MARKDOWN}\nand again:\n{_PRINTED.replace('33.33', '44.44')}",
+        matched=2,
+        measurements={("toy-exam", "accuracy", "value"): 0.4444},
+        runs={
+            "notes/toy_results/toy-7b-hf": {"model": "toy-7b-hf"},
+            "notes/toy_results/toy-13b-hf": {},
+            "notes/toy_results#2/toy-7b-hf": {},
+            "notes/toy_results#2/toy-13b-hf": {},
+        },
+    ),
 )
 
 TXT_SAMPLES = (
@@ -170,7 +224,41 @@ _EVAL = """\
 03/12 21:40:42 - OpenCompass - INFO - time elapsed:  1.50s
 """
 
+_CONSOLE = (
+    "03/29 03:20:03 - AISBench - INFO - Task [toy-api/toy-exam]: {'accuracy': 94.76876421531463}\n"
+    "03/29 03:20:03 - AISBench - INFO - time elapsed: 2.15s\n"
+    "dataset    version    metric    mode      toy-api\n"
+    "---------  ---------  --------  ------  ---------\n"
+    "toy-exam   7cd45e     accuracy  gen         94.77\n"
+    "toy-code   7cd45e     pass@1    gen         50.00\n"
+    "03/29 03:20:04 - AISBench - INFO - write csv to /data/outputs/20260329_025345/summary/summary.csv\n"
+)
+_FAILED_CONSOLE = """\
+05/19 15:54:53 - OpenCompass - ERROR - toy.py - 42 - task failed
+dataset   version    metric    mode    toy-7b
+--------  ---------  --------  ------  --------
+toy-exam  -          -         -       -
+"""
+
 LOG_SAMPLES = (
+    Sample(
+        "logs/night.log",
+        _CONSOLE,
+        matched=3,
+        measurements={
+            ("toy-exam", "accuracy", "value"): 0.9476876421531463,
+            ("toy-code", "pass_at_1", "value"): 0.5,
+            ("toy-exam", "run_time", "value"): 2.15,
+        },
+        runs={"logs/night/toy-api": {"model": "toy-api", "framework": "aisbench", "status": "completed"}},
+    ),
+    Sample(
+        "night/oc.log",
+        _FAILED_CONSOLE,
+        matched=0,
+        runs={"night/oc/toy-7b": {"model": "toy-7b", "status": "failed"}},
+        events=("error",),
+    ),
     Sample(
         "outputs/20240312_212727/logs/infer/toy-6b-hf/toy-exam_5.out",
         _INFER,

@@ -66,4 +66,20 @@ SAMPLES = (
         measurements={("failed_requests", "value"): 0.0, ("ttft", "p99"): 177.1115},
         runs={"charts/vllm-16.0qps-Toy": {"config": {"enable-chunked-prefill": True, "max-num-seqs": 512}}},
     ),
+    Sample(
+        "results/summary.csv",
+        "model_id,gpu_name,gpu_count,num_prompts,Concurrency,request_throughput,output_throughput,mean_ttft_ms,"
+        "p99_itl_ms,median_tpot_ms\ntoy/Toy-8B,Toy X100 80GB,8,16,4,1.25,320.5,250.5,12.25,30.5\n",
+        matched=1,
+        measurements={("requests_per_second", "value"): 1.25, ("ttft", "mean"): 0.2505},
+        runs={
+            "results/summary": {
+                "model": "toy/Toy-8B",
+                "device": "Toy X100 80GB",
+                "device_count": 8,
+                "config": {"max_concurrency": 4, "num_prompts": 16},
+            }
+        },
+    ),
+    Sample("results/begun.csv", f"{_SWEEP}\n", matched=0),
 )

@@ -21,7 +21,8 @@ _RESULT: dict[str, Any] = {
 }  # fmt: skip
 _NEWEST: dict[str, Any] = {
     "tag": "nightly", **_RESULT, "request_rate": 4.0, "dataset_name": "sharegpt",
-    "server_info": {"model_path": "toy/Toy-8B", "tp_size": 8, "version": "0.5.3", "internal_states": [{"a": 1}]},
+    "server_info": {"model_path": "toy/Toy-8B", "tp_size": 8, "dp_size": 8, "enable_dp_attention": True, "nnodes": 1,
+                    "dtype": "bfloat16", "quantization": None, "version": "0.5.3", "internal_states": [{"a": 1}]},
     "total_input_text_tokens": 40000, "total_input_vision_tokens": 960, "total_output_tokens_retokenized": 20000,
     "total_throughput": 3072.0, "total_throughput_retokenized": 3048.0, "output_throughput_retokenized": 1000.0,
     "accept_length": 2.75, "max_output_tokens_per_s": 1500.0, "max_concurrent_requests": 18,
@@ -34,6 +35,15 @@ _ROUTED: dict[str, Any] = {
     "completed": 0, "duration": 8.0, "total_input_tokens": 0, "total_generated_tokens": 0, "total_throughput": 0.0,
     "request_throughput": 0.0, "output_throughput": 0.0, "mean_e2e_latency_ms": 0.0, "median_ttft_ms": 0.0,
     "avg_cpu_utilization": 84.5, "avg_gpu_utilization": 89.25,
+}  # fmt: skip
+
+#: The first versions kept a few medians.
+_FIRST: dict[str, Any] = {
+    "backend": "sglang", "dataset_name": "random", "request_rate": float("inf"), "max_concurrency": None,
+    "total_input_tokens": 40960, "total_output_tokens": 20480, "total_output_tokens_retokenized": 20470,
+    "mean_e2e_latency_ms": 7500.0, "median_e2e_latency_ms": 7400.0, "median_ttft_ms": 125.0, "median_itl_ms": 15.0,
+    "output_throughput": 1024.0, "sharegpt_output_len": None, "random_input_len": 1024, "random_output_len": 512,
+    "random_range_ratio": 1.0, "duration": 20.0, "completed": 40,
 }  # fmt: skip
 
 JSONL_SAMPLES = (
@@ -85,6 +95,9 @@ JSONL_SAMPLES = (
         runs={
             "new/sglang_1103_2_sharegpt": {
                 "model": "toy/Toy-8B",
+                "precision": "bfloat16",
+                "parallelism": "TP8DP8",
+                "device_count": 8,
                 "environment": {"sglang": "0.5.3"},
                 "config": {"tag": "nightly"},
             }
@@ -101,6 +114,13 @@ JSONL_SAMPLES = (
             ("ttft", "p50"): None,
         },
         runs={"routed/trace": {"status": "failed", "config": {"routing_strategy": "hybrid"}}},
+    ),
+    Sample(
+        "first/online.jsonl",
+        json.dumps(_FIRST) + "\n",
+        matched=1,
+        measurements={("ttft", "p50"): 0.125, ("itl", "p50"): 0.015, ("output_tokens_per_second", "value"): 1024.0},
+        runs={"first/online": {"status": "completed", "framework": "sglang"}},
     ),
 )
 
@@ -199,5 +219,27 @@ TEXT_SAMPLES = (
             ("benchmark_duration", "value"): 21.0,
         },
         runs={"offline/throughput": {"status": "completed", "config": {"backend": "engine"}}},
+    ),
+    Sample(
+        "spring/client.log",
+        TITLE
+        + rows(
+            ("Backend:", "vllm"),
+            ("Traffic request rate:", "1.0"),
+            ("Max reqeuest concurrency:", "16"),
+            ("Successful requests:", "40"),
+            ("Total cached tokens:", "1024"),
+            ("Cache hit rate:", "0.0250"),
+            ("Total throughput (tok/s):", "3072.00"),
+            ("Concurrency:", "15.00"),
+        )
+        + END,
+        matched=5,
+        measurements={
+            ("prefix_cache_hits", "sum"): 1024.0,
+            ("prefix_cache_hit_rate", "value"): 0.025,
+            ("total_tokens_per_second", "value"): 3072.0,
+        },
+        runs={"spring/client": {"framework": "vllm", "config": {"max_concurrency": 16, "request_rate": 1.0}}},
     ),
 )

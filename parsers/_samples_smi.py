@@ -188,4 +188,21 @@ NpuID(Idx)  ChipId(Idx) Pwr(W)      Temp(C)     AI Core(%)  AI Cpu(%)   Ctrl Cpu
         points={("test", "utilisation", None): 0.97},
         runs={"short/npu": {"device_count": 1}},
     ),
+    Sample(
+        "new/npu.log",
+        """\
+NpuID(Idx)  Pwr(W)      Temp(C)     NPU Util(%)    AI Cube(%)
+0           290.5       51          3              2
+1           292.5       49          0              0
+""",
+        matched=2,
+        points={("test", "power", None): 292.5, ("test", "temperature", None): 51.0},
+        runs={"new/npu": {"device_count": 2}},
+    ),
+    Sample(
+        "cube/npu.log",
+        "NpuID(Idx)  AI Cube(%)\n4           25\n",
+        matched=1,
+        points={("test", "utilisation", None): 0.25},
+    ),
 )

@@ -52,6 +52,13 @@ _FORK = """\
 [2025-09-11 14:09:47,568581][I][components/metrics:437:log] step:  2  loss: 14.4458  grad_norm: 41.7880  memory:  8.44GiB(13.20%)  tps: 6,697  tflops: 62.15  mfu: 20.84%
 """  # noqa: E501
 
+#: A stage of a pipeline that is not the last one.
+_STAGE = _say(
+    "step:  1  loss: -1.0000  memory: 36.90GiB(46.63%)  tps: 4  tflops: 0.90  mfu: 0.29%",
+    "step:  2  loss: -1.0000  memory: 42.78GiB(54.06%)  tps: 8  tflops: 1.81  mfu: 0.58%",
+    "step:  3  loss:  7.5000  memory: 42.78GiB(54.06%)  tps: 8  tflops: 1.81  mfu: 0.58%",
+)
+
 SAMPLES = (
     Sample(
         "h100-8/train.log",
@@ -116,5 +123,11 @@ SAMPLES = (
         matched=1,
         points={("train", "mfu", 10): 0.4169},
         runs={"none_ab12/attempt_0": {"kind": "training"}},
+    ),
+    Sample(
+        "pp2/stage.log",
+        _STAGE,
+        matched=3,
+        points={("train", "tokens_per_second_per_device", 2): 8.0, ("train", "loss", 3): 7.5},
     ),
 )

@@ -114,6 +114,17 @@ _RL = "".join(
     for step in (1, 2)
 )
 
+_LITE_PREFIX = "[XTuner][RANK 3][DP 1][SP 1][TP 0][2024-12-27 10:00:{:02}][INFO] "
+_LITE = (
+    _LITE_PREFIX.format(1)
+    + "Namespace(llm='/models/toy-7b/', dtype='bf16', tp_size=1, sp_size=2, max_length=2048)\n"
+    + _LITE_PREFIX.format(2)
+    + "[Train] Begin Train Loop. The current GPU memory is 24.0GB\n"
+    + _LITE_PREFIX.format(12)
+    + "[Train] (Epoch 1) Step 1/2  lr: 0.000060  loss: 2.345  loss(reduced): 2.400  grad_norm: 0.50  if_nan_skip: 0  max_memory: 62.5GB  text_tokens: 32768.0  tgs: 3456  data_time: 0.01s  time: 9.48s  eta: 1 day, 1:02:03\n"
+    + _LITE_PREFIX.format(22)
+    + "[Train] Cost 0:00:20\n"
+)
 LOG_SAMPLES = (
     Sample(
         "work_dirs/toy_moe/20260821100000/logs/rank0.log",
@@ -215,6 +226,32 @@ LOG_SAMPLES = (
         },
         runs={"toy_rl/20260821105900": {"experiment": "toy_rl"}},
         suspects=1,
+    ),
+    Sample(
+        path="toy_lite/20241227100000/rank3.log",
+        text=_LITE,
+        matched=1,
+        points={
+            ("train", "loss", 1): 2.4,
+            ("train", "loss_local", 1): 2.345,
+            ("train", "learning_rate", 1): 6e-05,
+            ("train", "grad_norm", 1): 0.5,
+            ("train", "skipped_steps", 1): 0,
+            ("train", "memory_allocated_peak", 1): 62.5 * _GIB,
+            ("train", "tokens", 1): 32768,
+            ("train", "tokens_per_second_per_device", 1): 3456,
+            ("train", "data_time", 1): 0.01,
+            ("train", "step_time", 1): 9.48,
+            ("train", "eta", 1): 86400 + 3723,
+        },
+        runs={
+            "toy_lite/20241227100000": {
+                "model": "toy-7b",
+                "precision": "bf16",
+                "parallelism": "sp2",
+                "status": "completed",
+            },
+        },
     ),
 )
 

@@ -37,22 +37,26 @@ _SETTING = re.compile(
     r"['\"]?\b(?P<key>[a-z]\w*)['\"]?(?:=|: )"
     r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|Some\(\"?[^\"()\n]*\"?\)|[^,(){}\[\]'\" ]+)(?=[,)}\s]|$)"
 )
+_NUMBERS_AND_IDS = re.compile(r"\b(?:0x)?[0-9a-f]{6,}\b|[0-9]+(?:[.,][0-9]+)*")
 _EVENTS_OF_A_RUN = 200
 
 #: How a program writes a number among its statistics.
 NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)"
-#: Settings worth keeping, whatever the engine calls them.
-SETTINGS = frozenset(
+_POSITIONS = re.compile(rf"(?P<key>Per-position acceptance rate): (?P<values>{NUMBER}(?:, {NUMBER})*)")
+_SETTINGS = (
     "model model_path model_dir model_id model_name served_model_name tensor_parallel_size pipeline_parallel_size "
     "data_parallel_size tp pp dp tp_size pp_size dp_size ep_size num_shard nnodes node_rank enable_dp_attention "
-    "enable_expert_parallel dtype data_type quantization quantize quant_type kv_cache_dtype max_seq_len max_model_len "
-    "context_length session_len enforce_eager enable_prefix_caching disable_radix_cache gpu_memory_utilization "
-    "mem_fraction_static mem_fraction max_num_seqs max_num_batched_tokens max_running_requests running_max_req_size "
-    "max_total_token_num max_total_tokens max_req_total_len batch_max_tokens chunked_prefill_size block_size page_size "
-    "cache_max_entry_count max_batch_size max_batch_prefill_tokens max_concurrent_requests max_input_tokens "
-    "max_input_length speculative_algorithm speculative_num_steps speculate attention_backend device device_config "
-    "run_mode disaggregation_mode graph_mem_fraction mode".split()
+    "enable_expert_parallel dtype data_type quantization quantize quant_type kv_cache_dtype max_seq_len "
+    "max_model_len context_length session_len enforce_eager enable_prefix_caching disable_radix_cache "
+    "gpu_memory_utilization mem_fraction_static mem_fraction max_num_seqs max_num_batched_tokens "
+    "max_running_requests running_max_req_size max_total_token_num max_total_tokens max_req_total_len "
+    "batch_max_tokens chunked_prefill_size block_size page_size cache_max_entry_count max_batch_size "
+    "max_batch_prefill_tokens max_concurrent_requests max_input_tokens max_input_length speculative_algorithm "
+    "speculative_num_steps speculate attention_backend device device_config run_mode disaggregation_mode "
+    "graph_mem_fraction mode "
 )
+#: Settings worth keeping, whatever the engine calls them.
+SETTINGS = frozenset(_SETTINGS.split())
 _MODEL = ("model", "model_path", "model_dir", "model_id")
 _SIZES = {
     "tp": ("tensor_parallel_size", "tp_size", "tp", "num_shard"),
@@ -86,7 +90,7 @@ class ServerLog(LineParser):
         """Change the columns of a frame before it is folded."""
 
     def devices(self, sizes: dict[str, int], config: dict[str, Any]) -> int:
-        """Number of devices of a server with these sizes of parallelism."""
+        """Number of devices of a server with these sizes of parallelism; 0: unknown, or none."""
         del config
         return sizes.get("tp", 1) * sizes.get("pp", 1) * sizes.get("dp", 1)
 
@@ -166,7 +170,7 @@ class ServerLog(LineParser):
         sizes = {k: v for k, keys in _SIZES.items() if (v := _first_size(config, keys)) is not None}
         if sizes:
             run.parallelism = ", ".join(f"{k}={v}" for k, v in sizes.items() if v > 1) or None
-            run.device_count = self.devices(sizes, config)
+            run.device_count = self.devices(sizes, config) or None
         if isinstance(config.get("nnodes"), int):
             run.node_count = config["nnodes"]
         kinds = (config.get(k) for k in ("quantization", "quantize", "quant_type", "dtype", "data_type"))
@@ -177,13 +181,23 @@ class ServerLog(LineParser):
 
 def statistics(text: str, start: int, pair: re.Pattern[str], rank: tuple[int, int] | None = None) -> Plan:
     """A record of the pairs behind ``start``; the clock in front of it is the last one there."""
-    metrics = numbered(text, pair, start)
+    metrics = [*numbered(text, pair, start), *_positions(text, start)]
     if not metrics:
         return Suspect("statistics not understood")
     clocks = list(_CLOCK.finditer(text, 0, start))
     front = [Field("@clock", *clocks[-1].span(), "clock")] if clocks else []
     ranks = [Field("@rank", *rank)] if rank else []
     return Record("statistics", covered(text, [*front, *ranks, *metrics]))
+
+
+def _positions(text: str, start: int) -> list[Field]:
+    """``Per-position acceptance rate: 0.8, 0.6``: one value per position of the draft, from 1."""
+    found = _POSITIONS.search(text, start)
+    if not found:
+        return []
+    values = re.finditer(NUMBER, found["values"])
+    at = found.start("values")
+    return [Field(f"{found['key']} {i}", at + v.start(), at + v.end()) for i, v in enumerate(values, 1)]
 
 
 def server_name(place: Place) -> str:
@@ -251,7 +265,7 @@ def _is_new(state: State, index: int, message: str) -> bool:
     """Whether a message was not said before in this run, but for its numbers."""
     said: dict[str, list[str]] = state.setdefault("said", {})
     kept = said.setdefault(str(index), [])
-    key = re.sub(r"0x[0-9a-f]+|[0-9]+", "0", message)[:160]
+    key = _NUMBERS_AND_IDS.sub("0", message)[:160]
     if key in kept or len(kept) >= _EVENTS_OF_A_RUN:
         return False
     kept.append(key)
@@ -287,7 +301,7 @@ def _clock_of(text: str) -> int | None:
 
 
 def _first_year(place: Place, first_day: int) -> int:
-    """Year of the first line: from a date in the path that is the line's own (or the day before), else from the file."""
+    """Year of the first line: a date in the path that is the line's own (or the day before), else the file's."""
     first = datetime.fromtimestamp(first_day * 86_400, UTC)
     days = {(first - timedelta(days=back)).strftime("%m%d") for back in (0, 1)}
     for part in place.parts:

@@ -17,7 +17,7 @@ from ._serving import decimals
 from ._serving_names import key_of, meaning_of, plain_key
 from ._serving_result import Entry, Result, lengths_in, run_base
 
-_DEVICE = re.compile(r"[A-Za-z]{1,8}\d{2,4}[A-Za-z]*")
+_DEVICE = re.compile(r"(?=.*\d)[A-Za-z][\w .+-]{1,60}")
 
 
 def header_of(head: Head) -> list[str]:
@@ -35,11 +35,11 @@ def table(text: str) -> tuple[Row, list[Row], int]:
     """Header, rows, and the number of a last line that may be cut (0: none).
 
     Raises:
-        ParseError: not CSV, or nothing but a header.
+        ParseError: not CSV, or no header.
     """
     rows = list(csv_rows(text))
-    if len(rows) < 2:
-        raise ParseError("a table without a row")
+    if not rows:
+        raise ParseError("a table without a header")
     return rows[0], rows[1:], 0 if text.endswith("\n") else text.count("\n") + 1
 
 
@@ -84,7 +84,9 @@ def _row(place: Place, name: str, cells: dict[str, tuple[str, str]], line: int, 
     for key, (raw_name, text) in cells.items():
         if not key or not text:
             continue
-        if meaning_of(key, tokens) is not None:
+        if key == "concurrency" and text.isdigit():  # what was asked for; what was reached has decimals
+            result.config["max_concurrency"] = int(text)
+        elif meaning_of(key, tokens) is not None:
             result.entries[key] = Entry(text, line, raw_name, decimals(text) if "." in text else "full")
         else:
             result.config[key] = plain(text)
@@ -95,10 +97,13 @@ def _row(place: Place, name: str, cells: dict[str, tuple[str, str]], line: int, 
 
 
 def _device(run: Run) -> None:
-    """A column called GPU that names one."""
-    named = next((value for key, value in run.config.items() if key.lower() in ("gpu", "device")), None)
-    if isinstance(named, str) and _DEVICE.fullmatch(named):
-        run.device = named
+    """Columns that name the device, and count them."""
+    named = {key.lower(): value for key, value in run.config.items()}
+    device = next((named[key] for key in ("gpu", "gpu_name", "device") if key in named), None)
+    if isinstance(device, str) and _DEVICE.fullmatch(device):
+        run.device = device
+    if isinstance(named.get("gpu_count"), int):
+        run.device_count = named["gpu_count"]
 
 
 def plain(text: str) -> Any:

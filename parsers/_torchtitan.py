@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
+
 from llmstats.parsing import Name
 from llmstats.records import Run
-from llmstats.shapes import Field, Note, Plan, Record, Suspect
+from llmstats.shapes import Field, Frame, Note, Plan, Record, Suspect
 from llmstats.training import prefix_fields
 
 from ._steplines import numbered, vendor_of
@@ -86,6 +88,18 @@ def _shares(text: str, step: re.Match[str]) -> list[Field]:
     """``memory: 40.12GiB(42.24%)``: the part of the device's memory."""
     found = (match for match in _PAIR.finditer(text, step.end()) if match["share"])
     return [Field(f"{match['key'].strip()} share", *match.span("share")) for match in found]
+
+
+def with_losses(frame: Frame) -> list[Frame]:
+    """The records with their loss, and apart those of a pipeline stage that computes none: it prints -1."""
+    none = frame.columns["loss"] == -1 if "loss" in frame.columns else np.zeros(0, bool)
+    if not none.any():
+        return [frame]
+    parts = []
+    for rows, without in ((~none, ()), (none, ("loss",))):
+        columns = {key: values[rows] for key, values in frame.columns.items() if key not in without}
+        parts.append(Frame(frame.kind, frame.constants, frame.lines[rows], columns, frame.precision, frame.units))
+    return [part for part in parts if len(part.lines)]
 
 
 def learn(run: Run, message: str) -> None:

@@ -21,12 +21,15 @@ NAMES = {
     "total_loss": Name("loss", definition="loss@rank_local"),
     "total_loss@rank": Name("loss_local", definition="loss@rank_local"),
     "local_loss": Name("loss_local", definition="loss@rank_local"),
+    "loss@rank": Name("loss_local", definition="loss@rank_local"),
+    "loss(reduced)": Name("loss", definition="loss@global_mean"),
     "reduced_balancing_loss": Name("moe_balance_loss"),
     "reduced_z_loss": Name("z_loss"),
     "lr": Name("learning_rate"),
     "grad_norm": Name("grad_norm"),
     "time": Name("step_time", definition="step_time@excl_data"),
     "time/step_time": Name("step_time", definition="step_time@excl_data"),
+    "time@incl_data": Name("step_time", definition="step_time@incl_data"),
     "data_time": Name("data_time"),
     "train_time": Name("train_time"),
     "eta": Name("eta"),
@@ -41,6 +44,9 @@ NAMES = {
     "approximate_total_consumed_tokens": Name("total_tokens", definition="total_tokens@rank_times_world"),
     "reduced_consumed_tokens": Name("total_tokens", definition="total_tokens@all_ranks"),
     "total_consumed_tokens": Name("total_tokens", definition="total_tokens@rank_or_all_ranks"),
+    "tgs@incl_data": Name("tokens_per_second_per_device", definition="tgs@rank_local_incl_data"),
+    "if_nan_skip": Name("skipped_steps"),
+    "image_tokens": Name("image_tokens", definition="image_tokens@rank_step"),
     "tgs": Name("tokens_per_second_per_device", definition="tgs@rank_local"),
     "seqlen_tgs": Name("padded_tokens_per_second_per_device", definition="seqlen_tgs"),
     "exp_tgs": Name("tokens_per_second_per_device_end_to_end", definition="exp_tgs"),
@@ -76,7 +82,8 @@ def tell_apart(frame: Frame) -> None:
     """Rename columns whose meaning depends on their neighbours; the name keeps the log's word in front.
 
     ``total_loss`` is *the* loss only where no reduced one stands beside it.  Beside ``exp_tgs`` (since
-    December 2025) ``e2e_tgs`` is of one device in some revisions and of all in others.
+    December 2025) ``e2e_tgs`` is of one device in some revisions and of all in others.  The clock of XTuner Lite
+    began before the data loader's.
     """
     present = {_bare(name) for name in frame.columns}
     doubtful = {}
@@ -84,6 +91,10 @@ def tell_apart(frame: Frame) -> None:
         doubtful["total_loss"] = "@rank"
     if "exp_tgs" in present:
         doubtful["e2e_tgs"] = "@device_or_system"
+    if "loss(reduced)" in present:
+        doubtful["loss"] = "@rank"
+    if frame.constants.get("lite"):
+        doubtful |= {"time": "@incl_data", "tgs": "@incl_data"}
     for name in list(frame.columns):
         suffix = doubtful.get(_bare(name))
         if suffix:

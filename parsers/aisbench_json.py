@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from llmstats.documents import Json
@@ -11,6 +12,9 @@ from llmstats.records import Item
 
 from ._aisbench import new_result
 from ._samples_aisbench import JSON_SAMPLES
+
+#: As a key: other tools print the same words as values.
+_DURATION = re.compile(r'"Benchmark Duration":\s*[{"\d]')
 
 
 class AISBenchJson(DocumentParser):
@@ -24,7 +28,7 @@ class AISBenchJson(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         text = head.text
-        if text.lstrip().startswith("{") and '"Benchmark Duration"' in text and '"Request Throughput"' in text:
+        if text.lstrip().startswith("{") and _DURATION.search(text) and '"Request Throughput"' in text:
             return "keys Benchmark Duration, Request Throughput"
         return None
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from llmstats.parsing import DocumentParser, Head, Name, Place
+from llmstats.parsing import DocumentParser, Head, Name, Place, State
 from llmstats.records import NO_TIME, Column, Issue, Item, Measurement, Points, Run
-from llmstats.training import microseconds
+from llmstats.training import microseconds, run_name
 
 from ._samples_dllogger import SAMPLES
 from ._steplines import identity
@@ -31,10 +31,10 @@ _LOSS = Name("loss")
 
 
 class DLLogger(DocumentParser):
-    """One run per file; names are the script's own, and only what they cannot mistake is catalogued."""
+    """One run per start of the script; names are its own, and only what they cannot mistake is catalogued."""
 
     name = "dllogger"
-    version = 1
+    version = 2
     title = "DLLogger (DLLL {json})"
     writes = "NVIDIA DLLogger"
     names = {
@@ -53,8 +53,7 @@ class DLLogger(DocumentParser):
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         known = identity(place)
-        run = Run(known["name"], known["root"], kind="training", experiment=known["name"])
-        log = _Log(run)
+        logs = [_Log(_new_run(known, 0))]
         for number, line in enumerate(text.split("\n"), 1):
             at = line.rfind(_MARK + "{")
             if at < 0:
@@ -62,10 +61,17 @@ class DLLogger(DocumentParser):
             row = _decoded(line[at + len(_MARK) :])
             if row is None:
                 yield Issue("broken DLLL line", number, line[:500])
-            else:
-                log.take(row, number)
-        yield run
-        yield from log.items()
+                continue
+            if logs[-1].is_over(row):
+                logs.append(_Log(_new_run(known, len(logs)), dict(logs[-1].units)))
+            logs[-1].take(row, number)
+        for log in logs:
+            yield log.run
+            yield from log.items()
+
+
+def _new_run(known: State, index: int) -> Run:
+    return Run(run_name(known["name"], index), known["root"], kind="training", experiment=known["name"])
 
 
 def _decoded(text: str) -> dict[str, Any] | None:
@@ -88,9 +94,21 @@ class _Log:
     rows: dict[str, list[_Row]] = field(default_factory=lambda: defaultdict(list))
     summary: dict[str, Measurement] = field(default_factory=dict)  #: every rank writes it: the last word counts
 
+    elapsed: float = 0.0
+
+    def is_over(self, row: dict[str, Any]) -> bool:
+        """Whether the record is of another start; the clocks of several ranks differ by less."""
+        elapsed = _number(row.get("elapsedtime"))
+        over = elapsed is not None and elapsed < self.elapsed / 2
+        self.elapsed = max(elapsed or 0.0, self.elapsed)
+        return over
+
     def take(self, row: dict[str, Any], line: int) -> None:
         data, step = row.get("data"), row.get("step")
         when = microseconds(str(row.get("datetime", "")))
+        if when is not None:
+            self.run.started_at = when if self.run.started_at is None else min(self.run.started_at, when)
+            self.run.ended_at = max(self.run.ended_at or when, when)
         if row.get("type") == "METADATA":
             unit = (row.get("metadata") or {}).get("unit") if isinstance(row.get("metadata"), dict) else None
             self.units[str(row.get("metric"))] = unit or ""

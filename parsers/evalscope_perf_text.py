@@ -1,7 +1,8 @@
 """Tables that ``evalscope perf`` prints: a summary and percentiles per run, an overview at the end.
 
-Until 1.6 the summary is ``Key | Value`` and percentiles are rows; since 1.7 it is ``Metric | Value`` in sections, and
-percentiles are columns.  The overview is read only where no summary is printed (``performance_summary.txt``).
+Until 0.7 both are lines ``name: value``.  Until 1.6 the summary is ``Key | Value`` and percentiles are rows; since 1.7
+it is ``Metric | Value`` in sections, and percentiles are columns.  The overview is read only where no summary is
+printed (``performance_summary.txt``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,14 @@ from ._serving_result import run_base
 _SUMMARY = re.compile(r"[|│] (?:Time taken for tests \((?:s|senconds)\)|Test Duration \(s\)) *[|│]")
 _OVERVIEW = re.compile(r"[┃|] *Conc\. *[┃|] *(?:Rate|RPS) *[┃|]")
 _MODEL = re.compile(r"[\"'](?:model_id|model)[\"']: [\"']([^\"']+)[\"']")
+#: Lines of 0.4 to 0.7, behind nothing but what a logger puts there.
+_LINE = re.compile(
+    r"(?:.* )?(?P<name>(?:Time taken for|Number of|Total req|Succeed|Failed|Expected|Average|Throughput\()[^:]*)"
+    r": (?P<value>[\d.]+)(?: seconds)?\s*$"
+)
+_HEADING = re.compile(r"(?:.* )?Percentile of (?P<name>time to first token|request latency):\s*$")
+_PERCENTILE = re.compile(r"(?:.* )?p(?P<word>\d+): (?P<value>[\d.]+)\s*$")
+_PLAIN = re.compile(r"^(?:.* )?Time taken for tests: [\d.]+ seconds\s*$", re.M)
 _OUTCOMES = "Total / Success / Failed"
 #: Columns of the overview, by their words; each names what the summary would.
 _COLUMNS = {
@@ -48,6 +57,8 @@ class EvalScopeText(DocumentParser):
     samples = TEXT_SAMPLES
 
     def detect(self, head: Head) -> str | None:
+        if "Time taken for tests: " in head.text and "Succeed requests: " in head.text and _PLAIN.search(head.text):
+            return "lines Time taken for tests: …, Succeed requests: …"
         for signs, pattern in ((("Time taken for tests (", "Test Duration ("), _SUMMARY), (("Conc.",), _OVERVIEW)):
             found = pattern.search(head.text) if any(sign in head.text for sign in signs) else None
             if found:
@@ -58,7 +69,7 @@ class EvalScopeText(DocumentParser):
         lines = text.split("\n")
         lines.pop()  # what has no end may be cut
         found = [table for table in tables(lines) if table.rows]
-        results = list(_results(place, found)) or list(_overview(place, found))
+        results = list(_results(place, found)) or list(_overview(place, found)) or list(_plain(place, lines))
         model = _MODEL.search(text)
         for result in results:
             result.run.model = model[1] if model else None
@@ -77,6 +88,28 @@ def _results(place: Place, found: Sequence[Table]) -> Iterator[Result]:
             _summary(result, table)
         elif result and (table.names[0] in ("Percentiles", "Percentile") or _is_transposed(table)):
             _percentiles(result, table)
+    if result:
+        yield result
+
+
+def _plain(place: Place, lines: Sequence[str]) -> Iterator[Result]:
+    """Runs of 0.4 to 0.7; each begins with the time that it took."""
+    result, heading, count = None, "", 0
+    for line, text in enumerate(lines, 1):
+        if _PLAIN.match(text):
+            if result:
+                yield result
+            result, heading = new_result(run_name(run_base(place), count), place.directory(), early=True), ""
+            count += 1
+        if result is None:
+            continue
+        if match := _LINE.match(text):
+            name = match["name"].partition("(")[0]  # "Throughput(average output tokens per second)"
+            result.summary(name, match["value"], line, _precision(match["value"]))
+        elif match := _HEADING.match(text):
+            heading = "TTFT (s)" if "token" in match["name"] else "Latency (s)"
+        elif heading and (match := _PERCENTILE.match(text)):
+            result.percentile(heading, f"p{match['word']}", match["value"], line, _precision(match["value"]))
     if result:
         yield result
 

@@ -27,9 +27,7 @@ _PAIR = re.compile(
     rf"(?P<key>Avg [a-z()+ ]+ throughput|current batch size|paused req num|frozen token num|estimated_peak_token_count|"
     rf"token used ratio|mean [a-z ]+ cost): +(?P<value>{NUMBER})(?![\d.])"
 )
-_RATIO = re.compile(
-    rf"token used ratio: (?P<value>{NUMBER}) (?P<key>(?:not )?contain prompt cache tree unrefed token)"
-)
+_RATIO = re.compile(rf"token used ratio: (?P<value>{NUMBER}) (?P<key>(?:not )?contain prompt cache tree unrefed token)")
 _CALL = re.compile(rf"Function (?P<key>\w+) took (?P<value>{NUMBER})(?= ms)")
 _OF_REQUEST = re.compile(rf"(?P<key>[a-z]\w+):\s?(?P<value>{NUMBER})(?=ms|[ ,]|$)")
 _HEAD = re.compile(
@@ -109,6 +107,5 @@ class LightLLMServerLog(ServerLog):
             take_settings(run, message)
 
     def devices(self, sizes: dict[str, int], config: dict[str, Any]) -> int:
-        """Data parallelism divides the devices of tensor parallelism."""
-        del config
-        return sizes.get("tp", 1)
+        """Data parallelism divides the devices of tensor parallelism; the master of a split server has none."""
+        return 0 if config.get("run_mode") in ("pd_master", "config_server") else sizes.get("tp", 1)

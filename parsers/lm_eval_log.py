@@ -34,6 +34,8 @@ _SIGNS = re.compile(
     re.M,
 )
 _WORDS = ("requests", "Selected Tasks", "Building contexts", "Setting random seed")
+#: Texts that may quote the other lines.
+_PROSE = (".md", ".rst", ".html", ".ipynb")
 _ERROR = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b.*")
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -45,11 +47,14 @@ class LMEvalLog(DocumentParser):
     version = 1
     title = "lm-evaluation-harness: printed tables and logs"
     writes = "lm-evaluation-harness"
+    documents = True
     samples = LOG_SAMPLES
 
     def detect(self, head: Head) -> str | None:
         if "Version" in head.text and _HEADER.search(head.text):
             return "table of tasks, versions and metrics"
+        if head.place.name.endswith(_PROSE):
+            return None
         if any(word in head.text for word in _WORDS) and _SIGNS.search(head.text):
             return "lines of lm_eval's evaluator"
         return None
@@ -186,6 +191,7 @@ def _evaluation(part: _Part, name: str, root: str) -> Evaluation:
         evaluation.values += values
         seen |= {(v.task, v.metric, v.filter) for v in values}
     evaluation.versions, evaluation.shots = versions, shots
+    evaluation.percent = any(v.metric in _SHARES and v.number > 1 and not v.stderr for v in evaluation.values)
     return evaluation
 
 
@@ -194,6 +200,8 @@ def _cells(row: str) -> list[str]:
 
 
 _RULE = frozenset("|-: ")
+#: Scores of all tasks that cannot be above 1.
+_SHARES = ("acc", "acc_norm")
 
 
 def _values(line: int, rows: list[str], versions: dict[str, str], shots: dict[str, str]) -> Iterator[Value]:

@@ -25,7 +25,7 @@ from ._serving import statistic as statistic_of
 from ._serving_offline import case_in, offline_run
 from ._serving_result import run_base
 from ._serving_table import plain
-from ._serving_text import complete_lines
+from ._serving_text import complete_lines, is_json
 
 _TITLE = re.compile(r"={10,} (?P<title>Profile [\w ]+?) ={10,}\s*$")
 _ROW = re.compile(r"(?P<label>\S.*?) {2,}(?P<values>-?[\w.]+(?: +-?[\w.]+)*)\s*$")
@@ -66,14 +66,22 @@ _OLD_LINE = re.compile(
     r"(?P<value>[\d.]+) ?(?:token/s|req/s|req/min|s)?\s*$"
 )
 _SPREAD = re.compile(
-    r"(?P<what>first[_ ]token|total_token) latency(?:\(s\))?\(min, max, ave\): "
+    r"(?P<what>first[_ ]token|total_token|token) latency(?:\(s\))?\(min, max, ave\): "
     r"(?P<values>[\d.]+s?, [\d.]+s?, [\d.]+s?)\s*$"
 )
+#: The first version called the same times ``token`` whether streamed or not; nobody can say what they are.
+_SPREADS = {"total_token": _NAMES["End-to-end Latency"], "token": Meaning("token latency")}
 _PERCENTILES = re.compile(
     r"(?:per-token|token_)[ ]?latency.*percentiles?\(50%?, ?75%?, ?95%?, ?99%?\).*?: \[(?P<values>[^\]]*)\]"
 )
 _CASE = re.compile(r"(?P<key>concurrency|input_tokens|output_tokens|test_round): (?P<value>\d+)")
 _DASHES = "-" * 50
+#: Of the older programs, from the youngest to the oldest.
+_MARKS = (
+    "token throughput (completion token): ",
+    "token_latency percentiles(50%",
+    "first_token latency(min, max, ave): ",
+)
 
 Values = list[tuple[str, Meaning, str, int]]  # raw name, meaning, text, line
 
@@ -89,8 +97,8 @@ class LMDeployProfile(DocumentParser):
         text = head.text
         if "Profile " in text and any(_TITLE.match(line) for line in head.lines):
             return "a block '==== Profile … ===='"
-        old = "token throughput (completion token): " in text or "token_latency percentiles(50%" in text
-        return "lines 'token throughput (completion token): …' or 'token_latency percentiles(…)'" if old else None
+        said = next((mark for mark in _MARKS if mark in text), None)
+        return f"a line '{said}…'" if said and not is_json(text) else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         count = 0
@@ -160,7 +168,7 @@ def _old_line(line: str, line_number: int, config: dict[str, Any], values: Value
     if found := _OLD_LINE.match(line):
         values.append((found["key"], _OLD[found["key"]], found["value"], line_number))
     elif spread := _SPREAD.match(line):
-        what = _NAMES["Time to First Token (TTFT)"] if spread["what"] != "total_token" else _NAMES["End-to-end Latency"]
+        what = _SPREADS.get(spread["what"], _NAMES["Time to First Token (TTFT)"])
         for word, cell in zip(("min", "max", "mean"), spread["values"].split(", "), strict=True):
             values.append((f"{spread['what']} latency {word}", what.as_statistic(word), cell.rstrip("s"), line_number))
     elif ranks := _PERCENTILES.search(line):

@@ -13,8 +13,8 @@ from llmstats.shapes import Frame, Note, Plan, Scan
 from llmstats.training import CONFLICT, Runs, StepLog, is_conflict_marker, microseconds, points, whole
 
 from ._flagperf_place import owned
-from ._megatron import NAMES, RESULT_NAMES, memory_frames, plan
-from ._megatron_runs import argument, fingerprints, identity, learn, with_missing_loss, world
+from ._megatron import NAMES, RESULT_NAMES, memory_frames, plan, rank_timer
+from ._megatron_runs import argument, fingerprints, identity, learn, with_missing_loss, with_timers, world
 from ._mmengine import placed
 from ._samples_megatron import SAMPLES
 from ._steplines import MAYBE_EVENT, StepLines
@@ -81,7 +81,7 @@ class MegatronLog(StepLines):
         return {**identity(place), "rank": None}
 
     def plan(self, text: str) -> Plan:
-        found = plan(text)
+        found = plan(text) or rank_timer(text)
         if found is not None:
             return found
         if "arguments -" in text and (_END.search(text) or _ARGUMENTS.search(text)):
@@ -98,7 +98,7 @@ class MegatronLog(StepLines):
         runs = Runs(state, lambda index: self._new_run(state, index))
         steps = StepLog(state)
         before = steps.remembered()
-        frames = with_missing_loss(scan.frames)
+        frames = with_timers(state, with_missing_loss(scan.frames), scan.notes)
         counted = [f for f in frames if f.kind == "train"]
         breaks = [line for line, tag, _ in scan.notes if tag == "begin"]
         train = steps.read(counted, breaks, [(line, text) for line, tag, text in scan.notes if tag == CONFLICT])
@@ -127,7 +127,7 @@ class MegatronLog(StepLines):
         if frame.kind == "train":
             self._reached(runs, frame, index)
             self._survived(state, runs, frame, index)
-        if frame.kind != "memory":  # whichever process printed it, the line speaks for all
+        if frame.kind not in ("memory", "ranks"):  # whichever process printed it, the line speaks for all
             frame.columns.pop("@rank", None)
         phase = frame.kind if frame.kind in ("val", "test") else "train"
         yield from points(frame, phase, state["name"], index, at, times)

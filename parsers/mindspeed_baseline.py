@@ -48,7 +48,10 @@ class MindSpeedBaseline(DocumentParser):
 
     def detect(self, head: Head) -> str | None:
         found = _HEAD.match(head.text)
-        if not found or not (head.place.parent().startswith("baseline") or _OTHERS.search(head.text)):
+        if found is None:
+            return None
+        ours = found["loss"] == "lm loss" or (found["loss"] == "pg_loss" and '"logp_diff"' in head.text)
+        if not _OTHERS.search(head.text) and not (ours and head.place.parent().startswith("baseline")):
             return None
         return f"list {found['loss']!r} in a baseline, or beside 'memo info', 'time info' or 'throughput'"
 

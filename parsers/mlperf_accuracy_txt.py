@@ -18,9 +18,8 @@ from ._mlperf_inference import decimals, run_of
 from ._samples_mlperf_inference import ACCURACY_SAMPLES
 
 _HASH = re.compile(r"^hash=[0-9a-f]{64}$", re.M)
-_PERCENT = re.compile(
-    r"(?<![\w.])(?P<key>accuracy|mAP|AUC|auc|f1|mean)=(?P<value>\d+(?:\.\d+)?(?![\d.]))(?P<percent>%?)"
-)
+_VALUE = r"(?P<value>\d+(?:\.\d+)?(?![\d.]))"
+_PERCENT = re.compile(rf"(?<![\w.])(?P<key>accuracy|mAP|AUC|auc|f1|mean)={_VALUE}(?P<percent>%?)")
 #: The segmentation of volumes: ``Accuracy: mean = 0.8543, whole tumor = 0.9140, …``.
 _VOLUMES = re.compile(r"Accuracy: (?=mean = \d)")
 _PART = re.compile(rf"(?P<key>[a-z ]+?) = {_VALUE}(?:,|$)")

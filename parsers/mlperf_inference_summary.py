@@ -18,6 +18,7 @@ from ._samples_mlperf_inference import SUMMARY_SAMPLES
 _PAIR = re.compile(r"\s*(?P<key>[^:]+?)\s*: *(?P<value>\S.*)?$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?$")
 _ESTIMATE = re.compile(r" \* Early stopping (?P<percentile>[\d.]+)th percentile estimate: (?P<value>\d+)$")
+_PART = re.compile(r"Per-(query|sample) latency:")
 _TOLD = re.compile(r"(?P<count>\d+|No) (?P<what>warning|error)s? encountered", re.I)
 
 #: Rates of the whole system.
@@ -38,7 +39,7 @@ class MlperfInferenceSummary(DocumentParser):
     """One run per file; an accuracy run's summary holds nothing but its counts of warnings and errors."""
 
     name = "mlperf_inference_summary"
-    version = 1
+    version = 2
     title = "MLPerf inference summary (mlperf_log_summary.txt)"
     writes = "MLPerf LoadGen"
     samples = SUMMARY_SAMPLES
@@ -67,6 +68,7 @@ class _Report:
 
     run: Run
     section: str = ""
+    queries: bool = False  #: whether latencies are those of queries (of many samples each)
     found: dict[tuple[str, str, str | None], Measurement] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
@@ -75,6 +77,8 @@ class _Report:
             self._told(told, line, number)
         elif line.strip() in ("MLPerf Results Summary", "Additional Stats", "Test Parameters Used"):
             self.section = line.strip()
+        elif part := _PART.match(line):
+            self.queries = part[1] == "query"
         elif estimate := _ESTIMATE.match(line):
             meaning = ("e2e_latency", f"p{float(estimate['percentile']):g}", "e2e_latency@loadgen_early_stopping")
             self._keep(seconds(self.run.name, meaning, line[3:].partition(":")[0], estimate["value"], number))
@@ -89,7 +93,8 @@ class _Report:
             judge(run, value)
         elif not _NUMBER.match(value):
             run.config[key] = value
-        elif meaning := latency(key):
+            self.queries |= key == "Scenario" and value.startswith("Multi")
+        elif meaning := latency(f"query {key}" if self.queries else key):
             self._keep(seconds(run.name, meaning, key, value, number))
         else:
             metric, definition = RATES.get(key.lower(), (key, None))

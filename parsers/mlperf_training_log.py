@@ -30,6 +30,7 @@ _OLD = re.compile(
     r":::MLPv(?P<round>0\.[56])\.\d+ (?P<benchmark>\w+) (?P<time>\d+\.\d+) \([^)]*\) (?P<key>\w+)(?:: (?P<value>.*))?$"
 )
 _ROUND_06 = re.compile(r":::MLL (?P<time>\d+\.\d+) (?P<key>\w+): (?P<value>\{.*)$")
+_NULL = re.compile(r": null(?=[,}])")
 _SYSTEM = ":::SYSJSON "
 #: ``results/{system}/{benchmark}/power/result_N/node_N.txt``
 _POWER_FILE = re.compile(r"(?P<kind>node|sw)_(?P<number>\d{1,6})\.txt")
@@ -55,6 +56,7 @@ _NAMES = {
     "train_step_timing in s": Name("step_time", 1.0, "step_time@mlperf_tracked"),
     "lr": Name("learning_rate"),
     "current_lr": Name("learning_rate"),
+    "validation_time": Name("evaluation_time"),
     "samples_count": Name("samples"),
     "eval_accuracy/BBOX": Name("mean_average_precision", 1.0, "mean_average_precision@mlperf_bbox"),
     "eval_accuracy/SEGM": Name("mean_average_precision", 1.0, "mean_average_precision@mlperf_segm"),
@@ -171,7 +173,7 @@ def _entry_06(decoder: json.JSONDecoder, line: re.Match[str], number: int) -> _E
     try:
         said = decoder.decode(line["value"].strip())
     except (ValueError, RecursionError):
-        said = read_repr(line["value"])
+        said = read_repr(_NULL.sub(": None", line["value"]))
     if not isinstance(said, dict):
         return Issue("broken MLL line", number, line[0][:500])
     metadata = said.get("metadata")

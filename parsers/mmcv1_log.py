@@ -30,7 +30,7 @@ _HEADER = re.compile(
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch|Iter)(?:\(\w+\))? ?\[")
 _BEGINS = re.compile(r"Environment info:|Start running, host: |resumed (?:from )?epoch:? \d+, iter")
 _HEAD = re.compile(
-    _PREFIX.pattern + r"(?:(?:Epoch|Iter) \[\d+[\]/][^\t\n]*\t|(?:Epoch|Iter)\((?:train|val)\) \[\d+\][^\t\n]*\t"
+    _PREFIX.pattern + r"(?:(?:Epoch|Iter) \[\d+[\]/][^\t\n]*?(?:\t| lr: )|(?:Epoch|Iter)\((?:train|val)\) \[\d+\][^\t\n]*\t"
     r"|Environment info:$|Start running, host: .*work_dir: )",
     re.M,
 )
@@ -51,7 +51,7 @@ class MmcvLog(OpenMMLabLog):
     framework = "mmcv"
 
     def detect(self, head: Head) -> str | None:
-        likely = any(mark in head.text for mark in ("\t", "Environment info:", "Start running, host: "))
+        likely = any(mark in head.text for mark in ("\t", "] lr: ", "Environment info:", "Start running, host: "))
         match = _HEAD.search(head.text) if likely else None
         return f"line {match[0].strip()!r}" if match else None
 

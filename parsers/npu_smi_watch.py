@@ -14,7 +14,8 @@ from llmstats.records import Issue, Item
 from ._samples_smi import NPU_SAMPLES
 from ._smi import POWER, TEMPERATURE, Samples, complete_lines, monitor_run
 
-_HEADER = re.compile(r"\s*NpuID\(Idx\)\s+ChipId\(Idx\)\s+\S")
+_HEADER = re.compile(r"\s*NpuID\(Idx\)\s+(?:ChipId\(Idx\)\s+)?[A-Z]")
+_IDS = ("NpuID(Idx)", "ChipId(Idx)")
 _COLUMN = re.compile(r"([A-Za-z][\w ]*\([^)]*\))")
 
 
@@ -22,13 +23,14 @@ class NpuSmiWatch(DocumentParser):
     """A series per column and chip; ``device_index`` counts chips over all NPUs."""
 
     name = "npu_smi_watch"
-    version = 1
+    version = 2
     title = "npu-smi info watch"
     writes = "npu-smi"
     names = {
         "Pwr(W)": POWER,
         "Temp(C)": TEMPERATURE,
         "AI Core(%)": Name("utilisation", 0.01, "utilisation@ai_core"),
+        "AI Cube(%)": Name("utilisation", 0.01, "utilisation@ai_cube"),
         "NPU Util(%)": Name("utilisation", 0.01, "utilisation@npu"),
         "Memory(%)": Name("memory_utilisation", 0.01),
         "Memory BW(%)": Name("memory_bandwidth_utilisation", 0.01, "memory_bandwidth_utilisation@npu_smi"),
@@ -50,12 +52,14 @@ class NpuSmiWatch(DocumentParser):
                 names = _COLUMN.findall(line)
                 continue
             cells = line.split()
-            if not names or len(cells) < 3 or not cells[0].isdigit():
+            if not names or len(cells) < 2 or not cells[0].isdigit():
                 continue
-            if len(cells) != len(names) or not cells[1].isdigit() or max(map(len, cells[:2])) > 5:
+            ids = [cell for name, cell in zip(names, cells, strict=False) if name in _IDS]
+            if len(cells) != len(names) or not all(cell.isdigit() and len(cell) < 6 for cell in ids):
                 yield Issue("a row with other cells than the header", number, line[:500])
                 continue
-            rows.append((number, int(cells[0]), int(cells[1]), dict(zip(names[2:], cells[2:], strict=True))))
+            npu, chip = int(ids[0]), int(ids[1]) if len(ids) > 1 else 0  # newer versions name no chips
+            rows.append((number, npu, chip, dict(zip(names[len(ids) :], cells[len(ids) :], strict=True))))
         chips = 1 + max((chip for _, _, chip, _ in rows), default=0)
         samples = Samples()
         for number, npu, chip, values in rows:

@@ -33,7 +33,7 @@ _COLUMN = re.compile(r"(?P<name>[a-z][\w.]*)(?: \[(?P<unit>[^\]]+)\])?")
 #: One of these makes a header.
 _SIGNS = ("power.draw", "utilization.", "memory.used", "memory.free", "temperature.", "clocks.")
 #: Who the row is of, the surest first.
-_DEVICE = ("index", "pci.bus_id", "gpu_bus_id", "pci.bus", "bus_id", "uuid", "gpu_uuid", "serial", "gpu_serial")
+_DEVICE = ("gpu", "index", "pci.bus_id", "gpu_bus_id", "pci.bus", "bus_id", "uuid", "gpu_uuid", "serial", "gpu_serial")
 _FACTS = {"name": "name", "gpu_name": "name", "driver_version": "driver_version", "vbios_version": "vbios_version"}
 _NO_METRIC = {*_DEVICE, *_FACTS, "timestamp", "count", "pstate", "pci.domain", "pci.device", "pci.device_id"}
 

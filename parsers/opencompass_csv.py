@@ -12,11 +12,11 @@ from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item
 
 from ._opencompass import HEADER
-from ._opencompass_summary import csv_items
+from ._opencompass_summary import read_table, table_items
 from ._samples_opencompass import CSV_SAMPLES
 
 #: How a row ends that nothing cut: all scores have two decimals.
-_WHOLE = re.compile(r",(?:-?\d+\.\d\d|-)$")
+_WHOLE = re.compile(r",(?:-?\d+\.\d\d|-|\S+ \(\d+/\d+\))$")
 
 
 class OpenCompassCsv(DocumentParser):
@@ -35,4 +35,4 @@ class OpenCompassCsv(DocumentParser):
         lines = text.split("\n")
         if not _WHOLE.search(lines[-1]):
             lines.pop()  # behind the last newline: nothing, or half a row
-        return csv_items(place, lines or [""])
+        return table_items(place, read_table(lines or [""], 0))

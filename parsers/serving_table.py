@@ -17,6 +17,7 @@ from ._serving_names import REQUESTED_OR_USAGE, USAGE_OR_RETOKENIZED, meaning_of
 from ._serving_table import header_of, key_in, results
 
 _LATENCY = re.compile(r"(?:mean|median|p\d+)_(?:ttft|tpot|itl|e2el|e2e_latency)_ms")
+_COUNTED = ("completed", "request_throughput", "total_throughput", "total_token_throughput")
 _LMDEPLOY = "mean_e2e_latency_ms,mean_ttft_ms,mean_tpot_ms,mean_itl_ms"
 
 
@@ -34,8 +35,8 @@ class ServingTable(DocumentParser):
         if len(header) < 5 or head.lines[0].rstrip().endswith(_LMDEPLOY):
             return None
         known = [key for key in header if meaning_of(key, "") is not None]
-        if len(known) >= 5 and "completed" in known and any(_LATENCY.fullmatch(key) for key in known):
-            return f"a header with completed and {len(known) - 1} more of vLLM's keys"
+        if len(known) >= 5 and any(_LATENCY.fullmatch(key) for key in known) and any(key in known for key in _COUNTED):
+            return f"a header with {len(known)} of vLLM's keys"
         return None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:

@@ -13,6 +13,7 @@ from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item, Run
 
 from ._samples_sglang import JSONL_SAMPLES
+from ._serving import whole_number
 from ._serving_json import results
 from ._serving_names import REQUESTED_OR_USAGE
 
@@ -52,3 +53,10 @@ def _server(run: Run) -> None:
         run.model = run.model or info["model_path"]
     if isinstance(info.get("version"), str):
         run.environment["sglang"] = info["version"]
+    named = info.get("quantization") or info.get("dtype")
+    run.precision = named if isinstance(named, str) and named != "auto" else None
+    sizes = {letter: whole_number(info.get(f"{letter}_size")) or 1 for letter in ("tp", "pp", "dp", "ep")}
+    run.parallelism = "".join(f"{k.upper()}{n}" for k, n in sizes.items() if n > 1) or None
+    if "tp_size" in info:  # attention's data parallelism lies within the tensor's
+        replicas = 1 if info.get("enable_dp_attention") else sizes["dp"]
+        run.device_count, run.node_count = sizes["tp"] * sizes["pp"] * replicas, whole_number(info.get("nnodes"))

@@ -1,7 +1,7 @@
 """SGLang server log: a line per prefill batch, one per 40 decoding steps, and what a start says.
 
-Source: ``python/sglang/srt/managers/{tp_worker,scheduler,scheduler_metrics_mixin}.py`` over the versions.  ``token usage``
-is a fraction; ``cache hit rate`` a percentage.
+Source: ``python/sglang/srt/managers/{tp_worker,scheduler,scheduler_metrics_mixin}.py`` over the versions.
+``token usage`` is a fraction; ``cache hit rate`` a percentage.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ _PAIR = re.compile(
     rf"(?P<key>#?[a-z][A-Za-z-]*(?: [A-Za-z-]+)*(?: \([A-Za-z/ ]+\))?)(?: \(p\+d\))?: (?P<value>{NUMBER})(?=%|[, ]|$)"
 )
 _HEAD = re.compile(
-    r"^[^\n\"'`]{0,120}?(?:Prefil{1,2} batch(?: \[\d+\])?[.,] +#new-seq: \d+|Decode batch(?: \[\d+\])?[.,] +#running-req: \d+, #)"
+    r"^[^\n\"'`]{0,120}?(?:Prefil{1,2} batch(?: \[\d+\])?[.,] +#new-seq: \d+|"
+    r"Decode batch(?: \[\d+\])?[.,] +#running-req: \d+, #)"
     r"[^\n]*|^[^\n\"'`]{0,80}?\bserver_args=ServerArgs\(model_path=",
     re.M,
 )
-_LOADED = re.compile(r"Load weight end\..*?\b(?:type=(?P<type>\w+)).*?(?:dtype=(?P<dtype>[\w.]+))?(?:, [a-z]|$)")
+_LOADED = re.compile(r"Load weight end\..*?\btype=(\w+)")
+_LOADED_AS = re.compile(r"Load weight end\..*?\bdtype=(?:torch\.)?(\w+)")
 _NUMBERS = (
     ("kv_cache_tokens", re.compile(r"max_total_num_tokens=(\d+)")),
     ("context_len", re.compile(r"\bcontext_len=(\d+)")),
@@ -92,8 +94,9 @@ class SGLangServerLog(ServerLog):
         if "server_args=" in message:
             take_settings(run, message)
         if found := _LOADED.search(message):
-            run.config["architecture"] = found["type"]
-            run.precision = (found["dtype"] or "").removeprefix("torch.") or run.precision
+            run.config["architecture"] = found[1]
+        if found := _LOADED_AS.search(message):
+            run.precision = found[1]
         for key, pattern in _NUMBERS:
             if found := pattern.search(message):
                 run.config[key] = float(found[1]) if "." in found[1] else int(found[1])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from llmstats.parsing import Head
+from llmstats.parsing import Head, State
 from llmstats.records import Event, Run
-from llmstats.shapes import Note, Plan
+from llmstats.shapes import Note, Plan, Scan
 from llmstats.training import CONFLICT, is_conflict_marker
 
 from ._flagperf_place import owned
 from ._samples_torchtitan import SAMPLES
 from ._steplines import MAYBE_EVENT, StepLines
-from ._torchtitan import CLOCK, NAMES, PREFIX, SAYS, learn, step_line
+from ._torchtitan import CLOCK, NAMES, PREFIX, SAYS, learn, step_line, with_losses
 
 _TITAN = re.compile(rf"^[^\n]{{0,60}}\[titan\] {CLOCK} - [\w.]+ - [A-Z]+ - .*", re.M)
 _LINE = re.compile(
@@ -26,7 +26,7 @@ class TorchtitanLog(StepLines):
     """One run per start; the lines of several ranks in one file are told apart where torchrun marked them."""
 
     name = "torchtitan_log"
-    version = 1
+    version = 2
     title = "torchtitan training log (also per rank, with colours, and the early form with wps)"
     writes = "torchtitan"
     framework = "torchtitan"
@@ -43,6 +43,9 @@ class TorchtitanLog(StepLines):
 
     def plan(self, text: str) -> Plan:
         return step_line(text) or _other(text)
+
+    def prepare(self, state: State, scan: Scan) -> None:
+        scan.frames = [part for frame in scan.frames for part in with_losses(frame)]
 
     def said(self, run: Run, message: str) -> None:
         learn(run, message)

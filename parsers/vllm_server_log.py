@@ -20,11 +20,10 @@ _STATISTICS = re.compile(
     r"(?:Engine (?P<engine>\d{3,}): |\d+ Engines Aggregated: )?(?P<what>Avg prompt throughput: |SpecDecoding metrics: "
     r"|Speculative metrics: |Prefix cache hit rate: GPU: |KV Transfer metrics: |MFU: )"
 )
-_PAIR = re.compile(rf"(?P<key>[A-Z][A-Za-z][A-Za-z -]*): (?P<value>{NUMBER})(?=%|[, ]|\.?$)")
+_PAIR = re.compile(rf"(?P<key>(?!Per-pos)[A-Z][A-Za-z][A-Za-z ]*): (?P<value>{NUMBER})(?=%|[, ]|\.?$)")
 _TRANSFER = re.compile(rf"(?P<key>[A-Z][A-Za-z0-9 ]+(?: \([A-Za-z/]+\))?)=(?P<value>{NUMBER})(?=,|$)")
 _CACHES = re.compile(rf"(?P<key>GPU|CPU): (?P<value>{NUMBER})(?=%)")
 _FLOPS = re.compile(rf"(?P<value>{NUMBER}) (?P<key>TF/s/GPU|GB/s/GPU)")
-_POSITIONS = re.compile(rf"(?P<key>Per-position acceptance rate): (?P<values>{NUMBER}(?:, {NUMBER})+)")
 
 _LOGGER = r"(?:INFO|WARNING|ERROR|DEBUG) (?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d+)? \[?[\w./-]+\.py:\d+\]"
 _HEAD_STATISTICS = re.compile(
@@ -37,8 +36,10 @@ _HEAD_START = re.compile(
     rf"|{_LOGGER} vLLM API server version |vllm(?: serve)?: error: |api_server\.py: error: )",
     re.M,
 )
+_HEAD_ENGINE = re.compile(rf"^{_LOGGER} Initializing an?(?: V1)? LLM engine[^\n]{{0,30}}", re.M)
 _ENGINE = re.compile(r"Initializing an?(?: V1)? LLM engine(?: \(v?(?P<version>[^)]+)\))? with config: ")
-_VERSION = re.compile(r"vLLM API server version (?P<version>\S+)|█\s+version (?P<banner>\S+)")
+_VERSION = re.compile(r"vLLM API server version (?P<version>\S+)|utils\.py:\d+\].*\s\sversion (?P<banner>\d\S*)$")
+_BANNER_MODEL = re.compile(r"utils\.py:\d+\].*\s\smodel {3}(\S+)$")
 _NUMBERS = (
     ("kv_cache_tokens", re.compile(r"GPU KV cache size: ([\d,]+) tokens")),
     ("gpu_blocks", re.compile(r"# (?:GPU|device|cuda|xpu|npu|hpu)\w* blocks: (\d+)")),
@@ -47,9 +48,10 @@ _NUMBERS = (
     ("weights_gib", re.compile(r"(?:Model loading|Loading model weights) took ([\d.]+) Gi?B")),
     ("engine_init_seconds", re.compile(r"init engine \(.*\) took ([\d.]+) s")),
 )
+#: Programs that run a server (or the engine) and keep what it says among their own lines.
 _OTHER_PROGRAMS = re.compile(
     r"Serving Benchmark Result|^Throughput: [\d.]+ requests/s|^Avg latency: |OpenCompass|:::MLLOG|lm_eval|"
-    r"Processed prompts: ",
+    r"AIPERF_|OpenAIHTTPBackend|^\s*Waiting for server",
     re.M,
 )
 
@@ -66,10 +68,11 @@ class VLLMServerLog(ServerLog):
         r"(?:\d{4}-\d\d-\d\d[T ]\S+ (?:\| )?)?(?:\([^()\n]{1,80}\) ?)*"
         r"(?:(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) [\d:., -]+? ?\[?[\w./-]+\.py:\d+\] ?)?"
     )
-    begins = re.compile(r"vLLM API server version |█\s+version \d")
+    begins = re.compile(r"vLLM API server version |utils\.py:\d+\].*\s\sversion \d\S*$")
     facts = re.compile(
         r"LLM engine(?: \([^)]*\))? with config: |non-default args: |\] args: Namespace\(|KV cache size: |"
-        r"(?:GPU|CPU) blocks: |Maximum concurrency for |[Ll]oading.* took [\d.]+ Gi?B|█\s+model\s|init engine \("
+        r"(?:GPU|CPU) blocks: |Maximum concurrency for |[Ll]oading.* took [\d.]+ Gi?B|"
+        r"utils\.py:\d+\].*\s\smodel {3}\S+$|init engine \("
     )
     crashes = re.compile(
         r"EngineCore failed to start|Engine core initialization failed|Engine process failed to start|EngineDeadError|"
@@ -109,10 +112,14 @@ class VLLMServerLog(ServerLog):
 
     def detect(self, head: Head) -> str | None:
         text = head.text
-        if "throughput: " in text and (found := _HEAD_STATISTICS.search(text)) and not _OTHER_PROGRAMS.search(text):
+        serves = "Started server process [" in text  # else "Processed prompts" means an offline run
+        if _OTHER_PROGRAMS.search(text) or ("Processed prompts: " in text and not serves):
+            return None
+        if "throughput: " in text and (found := _HEAD_STATISTICS.search(text)):
             return f"statistics {found[0][-80:]!r}"
-        marked = "pid=" in text or "vLLM" in text or "vllm" in text
-        if marked and (found := _HEAD_START.search(text)) and not _OTHER_PROGRAMS.search(text):
+        if not ("pid=" in text or "vLLM" in text or "vllm" in text):
+            return None
+        if found := _HEAD_START.search(text) or (_HEAD_ENGINE.search(text) if serves else None):
             return f"vLLM's line {found[0][-80:]!r}"
         return None
 
@@ -133,7 +140,7 @@ class VLLMServerLog(ServerLog):
     def said(self, run: Run, message: str) -> None:
         if found := _VERSION.search(message):
             run.environment["vllm"] = found["version"] or found["banner"]
-        if found := re.search(r"█\s+model\s+(\S+)", message):
+        if found := _BANNER_MODEL.search(message):
             run.model = found[1]
         engine = _ENGINE.search(message)
         if engine and engine["version"]:

@@ -1,5 +1,7 @@
 """XTuner V1's text log: per-rank files, worker files of the RL trainer, captures of stderr with all ranks.
 
+Also that of XTuner Lite, the scripts of 2024 between 0.x and V1 (``tools/fsdp_sft.py``).
+
 Source: ``xtuner/v1/utils/logger.py`` (prefix), ``xtuner/v1/train/trainer.py`` ``_log_step`` (twelve shapes
 since July 2025; read by ``key: value``, not by position), ``xtuner/v1/rl/trainer/worker.py`` (RL line).
 """
@@ -31,13 +33,14 @@ from ._samples_xtuner_v1 import LOG_SAMPLES
 from ._xtuner_v1 import GIB, NAMES, canonical, first_steps, new_run, repeats, start, tell_apart
 
 _PREFIX = re.compile(
-    r"\[XTuner\](?:\[RANK (?P<rank>\d+)\])?\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]"
+    r"\[XTuner\](?:\[RANK (?P<rank>\d+)\])?(?:\[[A-Z]{2} \d+\])*\[(?P<clock>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]"
     r"\[(?P<level>[A-Z]+) *\](?:\[[^\]]*\])* "
 )
 _HEAD = re.compile(r"^[^\"'\n]{0,80}" + _PREFIX.pattern, re.M)
 _HEADER = re.compile(
     r"(?:Epoch (?P<epoch>\d+) )?Step (?P<step>\d+)/(?P<n>\d+)\s+(?=[\w./]+:\s)"
     r"|Rank(?P<rl_rank>\d+) Step (?P<rl_step>\d+):\s+(?=[\w./]+:\s)"
+    r"|\[Train\] \(Epoch (?P<lite_epoch>\d+)\) Step (?P<lite_step>\d+)/\d+\s+(?=[\w./]+:\s)"
 )
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch \d+ )?Step \d+.*\bdata_time:")
 #: Lines without a prefix that say something: blocks (indented JSON, ``KEY: value``, rules), and errors.
@@ -77,14 +80,15 @@ class XTunerV1Log(LineParser):
         if not header:
             looks_like_data = _LOOKS_LIKE_DATA.match(text, prefix.end())
             return Suspect("step line not understood") if looks_like_data else Note("log")
+        step = next(group for group in ("step", "rl_step", "lite_step") if header[group])
         fields = [
             *_prefix(text, prefix, header),
-            *([Field("@epoch", *header.span("epoch"))] if header["epoch"] else []),
-            Field("@step", *header.span("step" if header["step"] else "rl_step")),
+            *(Field("@epoch", *header.span(group)) for group in ("epoch", "lite_epoch") if header[group]),
+            Field("@step", *header.span(step)),
             *([Field("", *header.span("n"), "skip")] if header["n"] else []),
             *_once(pairs(text, header.end())),
         ]
-        return Record("train", fields)
+        return Record("train", fields, (("lite", True),) if step == "lite_step" else ())
 
     def fold(self, state: State, place: Place, scan: Scan) -> Iterator[Item]:
         file_rank = _FILE_RANK.search(place.name)
@@ -179,8 +183,10 @@ def _note(state: State, run: Run, line: int, tag: str, text: str) -> Iterator[Ev
         yield Event(run.name, "resume", message[:2000], line, clock, run.resumed_from, prefix["level"])
     elif memory := _RESUME_MEMORY.match(message):
         run.environment["device_memory_total"] = float(memory[1]) * GIB
-    elif message.startswith("Training finished in"):
+    elif message.startswith(("Training finished in", "[Train] Cost")):
         run.status, run.ended_at = "completed", clock
+    elif message.startswith("Namespace("):
+        _read_arguments(message, run)
     elif message.startswith(_CONFIG):
         state["block"] = {"kind": "config", "lines": ["{"]}
     elif _ENVIRONMENT.match(message.strip()):
@@ -208,6 +214,20 @@ def _trouble(run: str, text: str, line: int, clock: int | None, level: str | Non
 
 
 # --------------------------------------------------------------------------- header blocks
+
+
+_ARGUMENT = re.compile(r"\b(?P<key>llm|llava|model|dtype|[ts]p_size|ep_size)='?(?P<value>[^',)]+)")
+_PRECISIONS = {"bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def _read_arguments(text: str, run: Run) -> None:
+    """Facts of the arguments that XTuner Lite prints."""
+    said = {m["key"]: m["value"] for m in _ARGUMENT.finditer(text)}
+    model = next((said[key] for key in ("llm", "llava", "model") if said.get(key, "None") != "None"), "")
+    run.model = model.rstrip("/").rsplit("/", 1)[-1] or run.model
+    run.precision = _PRECISIONS.get(said.get("dtype", ""), run.precision)
+    sizes = {key[:2]: said[key] for key in ("tp_size", "ep_size", "sp_size") if said.get(key, "").isdigit()}
+    run.parallelism = "-".join(f"{k}{v}" for k, v in sizes.items() if v != "1") or run.parallelism
 
 
 def _block_line(state: State, run: Run, text: str) -> bool:
