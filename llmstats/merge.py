@@ -184,6 +184,7 @@ def _only(column: str) -> str:
     return f"CASE WHEN count(DISTINCT {column}::VARCHAR) = 1 THEN min({column}::VARCHAR) END AS {column}"
 
 
+#: Files named alike but for their digits (``summary_{time}.csv``) tell the same again: the latest counts.
 _MEASUREMENTS = f"""
 WITH cases AS (
     SELECT run_key, {", ".join(map(_only, (*_CASE, "conditions")))} FROM measurement_rows
@@ -195,7 +196,7 @@ WITH cases AS (
                      CASE WHEN m.input_len IS NULL AND c.input_len IS NOT NULL
                           THEN coalesce(m.conditions::VARCHAR, c.conditions) ELSE m.conditions::VARCHAR END
         ORDER BY m.value IS NULL, {_PRECISION_RANK.format("m.precision")} DESC, m.input_len IS NULL,
-                 o.format NULLS LAST, o.path DESC) AS best
+                 o.format NULLS LAST, regexp_replace(o.path, '[0-9]', '0', 'g'), o.path DESC) AS best
     FROM measurement_rows m
     JOIN cases c ON c.run_key = m.run_key
     JOIN source_rows o ON o.source_key = m.source_key

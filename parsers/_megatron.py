@@ -147,6 +147,7 @@ _STEP_NAMES = {
     "approx flops per GPU": Name("tflops_per_device", 1.0, "tflops@megatron_deepspeed"),
     "tokens per GPU (tokens/s/GPU)": Name("tokens_per_second_per_device", 1.0, "tgs@sequences_times_length"),
     "tokens/s/GPU inst/harmonic mean": Name("tokens_per_second_per_device", 1.0, "tgs@sequences_times_length"),
+    "GPU utilization": Name("tflops_per_device", 1.0, "tflops@megatron_formula"),
     "compute per GPU (TFLOP/s/GPU)": Name("tflops_per_device", 1.0, "tflops@megatron_formula"),
     "device memory used (GB)": Name("memory_used", _GIB),
     "device memory total (GB)": Name("memory_total", _GIB),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from llmstats.parsing import Place, State
-from llmstats.records import Run
+from llmstats.records import Column, Points, Run
 from llmstats.shapes import Frame
-from llmstats.training import Train
+from llmstats.training import Train, run_name
 
 from ._literals import read_literal
 from ._megatron import RANK_TIME
@@ -203,3 +203,23 @@ def _renamed(frame: Frame, name: str) -> Frame:
     frame.precision[name] = frame.precision.pop(RANK_TIME, "")
     frame.units[name] = frame.units.pop(RANK_TIME, "")
     return frame
+
+
+# --------------------------------------------------------------------------- what stands before the line of its step
+
+#: Megatron-Bridge prints the speed of a step above its line; the time is that of the line, rounded.
+SPEED = re.compile(r"Step Time : [\d.]+s GPU utilization: (?P<tflops>[\d.]+)MODEL_TFLOP/s/GPU")
+
+
+def speeds(state: State, train: Train, notes: Iterable[tuple[int, str, str]]) -> Iterator[Points]:
+    """Speeds at the steps of the lines below them; one whose line has not come yet waits in the state."""
+    told = [*state.get("ahead", []), *([line, text] for line, tag, text in notes if tag == "speed")]
+    state["ahead"] = []
+    for line, text in told:
+        at, match = int(np.searchsorted(train.lines, line)), SPEED.search(text)
+        if at == len(train.lines):
+            state["ahead"].append([line, text])
+        elif match:
+            values = Column(np.array([float(match["tflops"])]), str(len(match["tflops"].partition(".")[2])))
+            name, step = run_name(state["name"], int(train.runs[at])), np.array([int(train.steps[at])])
+            yield Points(name, "train", np.array([line]), {"GPU utilization": values}, step)

@@ -111,7 +111,8 @@ _TELEMETRY = {
 _TIMES = {"min_request_timestamp": "started_at", "max_response_timestamp": "ended_at"}
 #: Not measured: the number of records behind a statistic.
 _COUNT = "count"
-_NAMED = re.compile(r"(?P<words>.*?)\s*(?:\((?P<unit>[^()]*)\))?\s*")
+#: A narrow terminal cuts rates off: ``(tokens/sec/u…``.
+_NAMED = re.compile(r"(?P<words>.*?)\s*(?:\((?P<unit>[^()…]*)\)|\([^()…]*/[^()…]*…)?\s*")
 
 
 def named(text: str) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from ._nvidia_perf import Report, named, new_report
 #: What stands for no value.
 _NOTHING = ("", "n/a", "none", "-")
 _DECIMALS = "2"  # all values of the tables are rounded so
+#: Above a table of one device, which belongs to the table of metrics before it.
+_GPU = re.compile(r"\s*(?P<endpoint>\S+) \| GPU (?P<index>\d+) \| (?P<name>\S.*)")
 _DEVICE = re.compile(r"GPU(?:[_ ]Index)?", re.I)
 
 
@@ -42,10 +44,12 @@ def sheet(place: Place, text: str, tool: str) -> Iterator[Item]:
     yield from report.finish()
 
 
-def _row(report: Report, header: Sequence[str], cells: Sequence[str], line: int) -> Iterator[Issue]:
+def _row(
+    report: Report, header: Sequence[str], cells: Sequence[str], line: int, device: str | None = None
+) -> Iterator[Issue]:
     row = dict(zip(header, cells, strict=False))
     tag, unit = named(row.pop("Metric", ""))
-    device = next((row.pop(key) for key in list(row) if _DEVICE.fullmatch(key)), None)
+    device = next((row.pop(key) for key in list(row) if _DEVICE.fullmatch(key)), device)
     bad = [
         cell
         for key, cell in row.items()
@@ -85,24 +89,33 @@ def printed(place: Place, text: str, tool: str, title: str) -> Iterator[Item]:
         for table in group:
             for row in joined(table.rows):
                 if any(row.cells):
-                    yield from _row(report, ["Metric", *table.names[1:]], row.cells, row.line)
+                    yield from _row(report, ["Metric", *table.names[1:]], row.cells, row.line, _device(report, table))
         until = groups[index + 1][0].header[0].line if index + 1 < len(groups) else len(lines)
         _announced(report, lines, group[-1].rows[-1].line, until)
         yield from report.finish()
 
 
 def _groups(found: Sequence[Table]) -> list[list[Table]]:
-    """Tables of one run: a metric that was named before begins the next."""
+    """Tables of one run: a metric that was named before, but not of a device, begins the next."""
     groups: list[list[Table]] = []
     seen: set[str] = set()
     for table in found:
-        names = {row.cells[0] for row in joined(table.rows)}
+        names = set() if _GPU.match(table.title) else {row.cells[0] for row in joined(table.rows)}
         if not groups or names & seen:
             groups.append([])
             seen = set()
         groups[-1].append(table)
         seen |= names
     return groups
+
+
+def _device(report: Report, table: Table) -> str | None:
+    """Device that a table is about, under the name that the JSON gives it."""
+    match = _GPU.match(table.title)
+    if match is None:
+        return None
+    report.run.device = match["name"].strip()
+    return f"{match['endpoint']}/gpu_{match['index']}"
 
 
 def is_summary(table: Table, title: str) -> bool:

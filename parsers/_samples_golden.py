@@ -67,24 +67,6 @@ _BEFORE = """\
 
 GOLDEN_SAMPLES = (
     Sample(
-        "test_cases/t5/t5_220m_tp2_pp2_dgx_a100_1N8G/golden_values_dev_dgx_h100.json",
-        _BEFORE,
-        matched=1,
-        points={
-            ("train", "forward_time", 6): 0.25,
-            ("train", "optimizer-count-zeros-time", 6): 0.125,
-            ("train", "learning_rate", 6): 9e-05,
-            ("train", "global_batch_size", 1): 32.0,
-            ("train", "loss_scale", 6): 2.0,
-            ("train", "grad_norm", 6): 2.75,
-            ("train", "params_norm", 6): 309.25,
-            ("val", "loss", None): 6.875,
-            ("val", "perplexity", None): 967.5,
-        },
-        runs={"t5/t5_220m_tp2_pp2_dgx_a100_1N8G/dev_dgx_h100": {"device": "H100", "device_count": 8}},
-        unknown=("optimizer-count-zeros-time",),
-    ),
-    Sample(
         "tests/functional_tests/test_cases/gpt/gpt3_te_tp2_pp2/golden_values_dev_dgx_h100.json",
         _BY_STEP,
         matched=1,
@@ -133,6 +115,24 @@ GOLDEN_SAMPLES = (
             }
         },
     ),
+    Sample(
+        "test_cases/t5/t5_220m_tp2_pp2_dgx_a100_1N8G/golden_values_dev_dgx_h100.json",
+        _BEFORE,
+        matched=1,
+        points={
+            ("train", "forward_time", 6): 0.25,
+            ("train", "optimizer-count-zeros-time", 6): 0.125,
+            ("train", "learning_rate", 6): 9e-05,
+            ("train", "global_batch_size", 1): 32.0,
+            ("train", "loss_scale", 6): 2.0,
+            ("train", "grad_norm", 6): 2.75,
+            ("train", "params_norm", 6): 309.25,
+            ("val", "loss", None): 6.875,
+            ("val", "perplexity", None): 967.5,
+        },
+        runs={"t5/t5_220m_tp2_pp2_dgx_a100_1N8G/dev_dgx_h100": {"device": "H100", "device_count": 8}},
+        unknown=("optimizer-count-zeros-time",),
+    ),
 )
 
 _STATIC = """\
@@ -158,12 +158,6 @@ _DYNAMIC = """\
 
 INFERENCE_SAMPLES = (
     Sample(
-        "hybrid/toy_async/golden_values_dev_dgx_h100.json",
-        '{"0": {"generated_tokens": [2157, 1395]}, "1": {"generated_tokens": [2157]}}\n',
-        matched=1,
-        runs={"hybrid/toy_async/dev_dgx_h100": {"kind": "inference", "device": "H100"}},
-    ),
-    Sample(
         "gpt/gpt_static_inference_tp1/golden_values_dev_dgx_h100.json",
         _STATIC,
         matched=1,
@@ -179,6 +173,12 @@ INFERENCE_SAMPLES = (
             ("memory_allocated_peak", "value"): 22786866688.0,
         },
         runs={"out/results": {"kind": "inference", "config": {"lifetime_prefill_token_count": 88}}},
+    ),
+    Sample(
+        "hybrid/toy_async/golden_values_dev_dgx_h100.json",
+        '{"0": {"generated_tokens": [2157, 1395]}, "1": {"generated_tokens": [2157]}}\n',
+        matched=1,
+        runs={"hybrid/toy_async/dev_dgx_h100": {"kind": "inference", "device": "H100"}},
     ),
 )
 
@@ -289,30 +289,6 @@ _MULTIMODAL = """\
 
 MINDSPEED_SAMPLES = (
     Sample(
-        "MindSpeed-MM/tests/st/baseline_results/finetune_toy.json",
-        _MULTIMODAL,
-        matched=1,
-        points={
-            ("train", "loss", 2): 10.25,
-            ("train", "step_time", 2): 0.9005,
-            ("train", "memory_allocated_peak", None): 2048.25 * _MIB,
-        },
-        runs={"baseline_results/finetune_toy": {"framework": "mindspeed-mm", "config": {"warm_up": 1.0}}},
-    ),
-    Sample(
-        "verl_tests/st/baseline_results/toy-fsdp.json",
-        '{"entropy": [0.25], "logp_diff": [0.0005], "pg_loss": [0.00025], "grad_norm": [0.5]}\n',
-        matched=1,
-        points={
-            ("train", "entropy", 1): 0.25,
-            ("train", "logp_diff", 1): 0.0005,
-            ("train", "pg_loss", 1): 0.00025,
-            ("train", "grad_norm", 1): 0.5,
-        },
-        runs={"baseline_results/toy-fsdp": {"framework": "verl"}},
-        unknown=("entropy", "logp_diff", "pg_loss"),
-    ),
-    Sample(
         "tests/st/baseline_results/toy_tp2_pp2_vpp2.json",
         _BASELINE,
         matched=8,
@@ -338,6 +314,30 @@ MINDSPEED_SAMPLES = (
         matched=1,
         points={("train", "memory_allocated_peak", 2): 20.5 * _GIB, ("train", "step_time", 1): 1.50025},
         runs={"st/toy_fsdp2": {"framework": "mindspeed-llm"}},
+    ),
+    Sample(
+        "MindSpeed-MM/tests/st/baseline_results/finetune_toy.json",
+        _MULTIMODAL,
+        matched=1,
+        points={
+            ("train", "loss", 2): 10.25,
+            ("train", "step_time", 2): 0.9005,
+            ("train", "memory_allocated_peak", None): 2048.25 * _MIB,
+        },
+        runs={"baseline_results/finetune_toy": {"framework": "mindspeed-mm", "config": {"warm_up": 1.0}}},
+    ),
+    Sample(
+        "verl_tests/st/baseline_results/toy-fsdp.json",
+        '{"entropy": [0.25], "logp_diff": [0.0005], "pg_loss": [0.00025], "grad_norm": [0.5]}\n',
+        matched=1,
+        points={
+            ("train", "entropy", 1): 0.25,
+            ("train", "logp_diff", 1): 0.0005,
+            ("train", "pg_loss", 1): 0.00025,
+            ("train", "grad_norm", 1): 0.5,
+        },
+        runs={"baseline_results/toy-fsdp": {"framework": "verl"}},
+        unknown=("entropy", "logp_diff", "pg_loss"),
     ),
 )
 

@@ -23,6 +23,47 @@ _STUDY = {
     "total_output_tokens": 20480, "request_throughput": 0.75, "request_goodput": None, "input_throughput": 7633.25,
     "output_throughput": 95.5, "median_ttft": 3.125, "p99_e2el": 30.25,
 }  # fmt: skip
+_ROW = {
+    "hardware": "mi355x", "framework": "sglang", "model": "toy", "precision": "fp8", "spec_method": "none",
+    "disagg": False, "prefill_tp": 8, "decode_tp": 8, "num_prefill_gpu": 8, "num_decode_gpu": 8, "isl": 1024,
+    "osl": 1024, "conc": 64, "metrics": {"tput_per_gpu": 900.5, "mean_ttft": 0.25}, "date": "2026-01-02",
+}  # fmt: skip
+_STATISTICS = {"mean": 1.5, "p50": 1.25, "p75": 1.75, "std": 0.5}
+
+
+def _block(factor: float) -> dict[str, float]:
+    return {key: value * factor for key, value in _STATISTICS.items()}
+
+
+_AGENTIC = {
+    "hw": "mi355x", "conc": 12, "model": "toy/Toy-5", "infmax_model_prefix": "toy5", "framework": "sglang",
+    "precision": "fp4", "disagg": False, "scenario_type": "agentic-coding", "is_multinode": False, "num_gpus": 4,
+    "tp": 4, "ep": 1, "num_requests_total": 20, "num_requests_successful": 18,
+    "request_accounting": {"records_total": 20, "records_error_dropped": 2, "error_categories": {"Timeout": 2}},
+    "dataset": {"hf_dataset_name": "toy/traces", "num_dataset_entries": 4},
+    "request_metrics": {
+        "qps": {"window_seconds": 1, **_block(8)},
+        "latency": {
+            "ttft": _block(1), "e2el": _block(10), "itl": _block(0.125), "tpot": _block(0.125), "intvty": _block(64),
+            "e2e_norm_intvty": _block(32), "full_response_itl": _block(0.25), "full_response_intvty": _block(16),
+        },
+        "tokens": {"input": _block(1000), "output_actual": _block(100), "output_expected": _block(200)},
+        "throughput": {
+            "input": {"tokens_per_second": 900.5}, "output": {"tokens_per_second": 100.5},
+            "total": {"tokens_per_second": 1001.0}, "duration_seconds": 36.5,
+            "per_gpu": {"total_tput_tps": 250.25, "output_tput_tps": 25.125, "input_tput_tps": 225.125},
+        },
+        "cache": {"theoretical_cache_hit_rate": 0.975},
+    },
+    "server_metrics": {
+        "present": True,
+        "cache": {"gpu_cache_hit_rate": 0.925, "cpu_cache_hit_rate": None, "prefix_cache_hits": 90,
+                  "prefix_cache_queries": 100},
+        "kv_cache": {"gpu_usage_pct": 0.14, "gpu_total_tokens": 4096, "cpu_usage_pct": 0.25},
+        "tokens": {"prompt_total": 2000, "generation_total": 300, "requests_completed": 19},
+    },
+    "kv_cache_pool_tokens": 4096,
+}  # fmt: skip
 
 SAMPLES = (
     Sample(
@@ -77,5 +118,49 @@ SAMPLES = (
             ("e2e_latency", "p99"): 30.25,
         },
         runs={"out/agg_bmk": {"status": "completed"}, "out/agg_bmk#2": {"status": "failed"}},
+    ),
+    Sample(
+        "api/benchmarks.json",
+        json.dumps([_ROW]),
+        matched=1,
+        measurements={("total_tokens_per_second_per_device", "value"): 900.5, ("ttft", "mean"): 0.25},
+        runs={"api/benchmarks": {"device": "mi355x", "device_count": 8, "framework": "sglang", "precision": "fp8"}},
+    ),
+    Sample(
+        "agentic/toy5_conc12.json",
+        json.dumps(_AGENTIC),
+        matched=1,
+        measurements={
+            ("completed_requests", "value"): 18.0,
+            ("failed_requests", "value"): 2.0,
+            ("requests_per_second", "p50"): 10.0,
+            ("ttft", "p75"): 1.75,
+            ("e2e_latency", "mean"): 15.0,
+            ("tpot", "p50"): 0.3125,
+            ("output_tokens_per_second_per_user", "std"): 8.0,
+            ("input_tokens", "mean"): 1500.0,
+            ("output_tokens", "p75"): 350.0,
+            ("input_tokens_per_second", "value"): 900.5,
+            ("output_tokens_per_second", "value"): 100.5,
+            ("total_tokens_per_second", "value"): 1001.0,
+            ("benchmark_duration", "value"): 36.5,
+            ("total_tokens_per_second_per_device", "value"): 250.25,
+            ("output_tokens_per_second_per_device", "value"): 25.125,
+            ("input_tokens_per_second_per_device", "value"): 225.125,
+            ("prefix_cache_hit_rate", "value"): 0.925,
+            ("prefix_cache_hits", "sum"): 90.0,
+            ("prefix_cache_queries", "sum"): 100.0,
+            ("kv_cache_utilisation", "value"): 0.14,
+            ("host_kv_cache_utilisation", "value"): 0.25,
+        },
+        runs={
+            "agentic/toy5_conc12": {
+                "status": "completed",
+                "dataset": "toy/traces",
+                "device_count": 4,
+                "parallelism": "TP4",
+                "config": {"server_metrics.kv_cache.gpu_total_tokens": 4096},
+            }
+        },
     ),
 )

@@ -196,6 +196,7 @@ _MIB, _GIB = 2.0**20, 2.0**30
 _NAN = math.nan
 
 _RANK_TIMERS = """\
+Step Time : 5.36s GPU utilization: 456.5MODEL_TFLOP/s/GPU
  [2024-04-06 03:02:12] iteration       10/     100 | elapsed time per iteration (ms): 5361.6 | lm loss: 1.818812E+00 |
 times across ranks (ms):
   forward-backward:
@@ -416,7 +417,11 @@ SAMPLES = (
         "timers/all.log",
         _RANK_TIMERS,
         matched=5,
-        points={("train", "forward_backward_time", 10): 5.25, ("train", "optimizer_time", 10): 0.0205},
+        points={
+            ("train", "tflops_per_device", 10): 456.5,
+            ("train", "forward_backward_time", 10): 5.25,
+            ("train", "optimizer_time", 10): 0.0205,
+        },
         runs={"timers/all": {"status": None}},
     ),
     Sample(

@@ -367,6 +367,7 @@ AIPERF_JSON = (
                         "max": 915.5,
                         "count": 7,
                     },
+                    "ttft": {"tag": "ttft", "unit": "ms", "header": "Time to First Token", "avg": 45.25, "max": 50.5},
                     "benchmark_duration": {
                         "tag": "benchmark_duration",
                         "unit": "sec",
@@ -380,10 +381,11 @@ AIPERF_JSON = (
             indent=2,
         )
         + "\n",
-        matched=4,
+        matched=6,
         measurements={
             ("requests_per_second", "value"): 2.5,
             ("e2e_latency", "mean"): 0.8125,
+            ("ttft", "max"): 0.0505,
             ("benchmark_duration", "value"): 9.5,
         },
         runs={"examples/run1": {"model": "toy/Toy-8B", "config": {"concurrency": 3.0}}},
@@ -470,6 +472,38 @@ CSV Export: /results/profile_export_aiperf.csv
                 "config": {"concurrency": "4", "isl": "128", "osl": "64", "random_seed": "42", "streaming": "true"},
             }
         },
+    ),
+    Sample(
+        "night/devices.log",
+        """\
+                         NVIDIA AIPerf | LLM Metrics
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━┓
+┃                     Metric ┃      avg ┃      min ┃       max ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━┩
+│   Time to First Token (ms) │    40.25 │    39.50 │     41.75 │
+│    Output Token Throughput │   294.00 │   289.75 │    297.50 │
+│ Per User (tokens/sec/use…  │          │          │           │
+└────────────────────────────┴──────────┴──────────┴───────────┘
+              NVIDIA AIPerf | GPU Telemetry Summary
+          localhost:9400 | GPU 0 | Toy Accelerator 80GB
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━┓
+┃                     Metric ┃      avg ┃      min ┃       max ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━┩
+│        GPU Power Usage (W) │   348.75 │   120.50 │    386.00 │
+└────────────────────────────┴──────────┴──────────┴───────────┘
+          localhost:9400 | GPU 1 | Toy Accelerator 80GB
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━┓
+┃                     Metric ┃      avg ┃      min ┃       max ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━┩
+│        GPU Power Usage (W) │   350.25 │   121.50 │    387.00 │
+└────────────────────────────┴──────────┴──────────┴───────────┘
+""",
+        matched=4,
+        measurements={
+            ("ttft", "max"): 0.04175, ("output_tokens_per_second_per_user", "mean"): 294.0,
+            ("localhost:9400/gpu_0", "power", "mean"): 348.75, ("localhost:9400/gpu_1", "power", "max"): 387.0,
+        },
+        runs={"night/devices": {"device": "Toy Accelerator 80GB"}},
     ),
     Sample(
         "night/dead.log",

@@ -19,6 +19,7 @@ vllm:prompt_tokens_total{engine="0",model_name="toy"} 339968.0
 vllm:prompt_tokens_created{engine="0",model_name="toy"} 1.7869e+09
 # TYPE vllm:request_success_total counter
 vllm:request_success_total{engine="0",finished_reason="length",model_name="toy"} 600.0
+vllm:request_success_total{engine="0",finished_reason="abort",model_name="toy"} 2.0
 # TYPE vllm:iteration_tokens_total histogram
 vllm:iteration_tokens_total_bucket{engine="0",le="1.0",model_name="toy"} 3.0
 vllm:iteration_tokens_total_count{engine="0",model_name="toy"} 4.0
@@ -51,12 +52,13 @@ SAMPLES = (
     Sample(
         "night/metrics.txt",
         _VLLM,
-        matched=6,
+        matched=7,
         measurements={
             ("requests_running", "value"): 64.0,
             ("kv_cache_utilisation", "value"): 0.125,
             ("input_tokens", "value"): 339968.0,
             ("completed_requests", "value"): 600.0,
+            ("failed_requests", "value"): 2.0,
             ("vllm:iteration_tokens_total", "mean"): 100.0,
             ("ttft", "mean"): 0.25,
         },

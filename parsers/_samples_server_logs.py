@@ -405,7 +405,7 @@ TGI_SAMPLES = (
         "night/tgi_failed.log",
         _TGI_FAILED,
         matched=0,
-        runs={"night/tgi_failed": {"status": "failed", "device_count": 4, "precision": "Bitsandbytes"}},
+        runs={"night/tgi_failed": {"status": "failed", "device_count": 4, "precision": None}},
         events=("error", "error"),
     ),
 )

@@ -173,10 +173,17 @@ class ServerLog(LineParser):
             run.device_count = self.devices(sizes, config) or None
         if isinstance(config.get("nnodes"), int):
             run.node_count = config["nnodes"]
-        kinds = (config.get(k) for k in ("quantization", "quantize", "quant_type", "dtype", "data_type"))
-        named = (str(kind).removeprefix("torch.") for kind in kinds if kind not in (None, "auto", "none"))
-        run.precision = next(named, run.precision)
+        run.precision = _precision(config) or run.precision
         return run
+
+
+def _precision(config: dict[str, Any]) -> str | None:
+    """Number format of the weights: a quantization named after it (``fp8``); a method (``awq``) does not say."""
+    quantization = next((str(v) for k in ("quantization", "quantize", "quant_type") if (v := config.get(k))), "none")
+    if quantization != "none":
+        return quantization if re.search(r"\d", quantization) else None
+    dtype = str(config.get("dtype") or config.get("data_type") or "auto").removeprefix("torch.")
+    return None if dtype == "auto" else dtype
 
 
 def statistics(text: str, start: int, pair: re.Pattern[str], rank: tuple[int, int] | None = None) -> Plan:

@@ -22,6 +22,7 @@ _DETAILS = ("input_lens", "output_lens", "ttfts", "itls", "latencies", "queue_ti
 _ASKED = re.compile(
     r"num_prompts|best_of|burstiness|seed|run_number|request_rate|max_concurrency|ramp_up_.*|random_.*|sharegpt_.*|gsp_.*"
     r"|image_.*|tag|probe_request_rate|num_warmups|.*_output_len|.*_input_len|input_len|output_len|batch_size"
+    r"|benchmark_(?:start|end)_time_unix"
 )
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"\s*")

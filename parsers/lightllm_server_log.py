@@ -89,7 +89,8 @@ class LightLLMServerLog(ServerLog):
     samples = LIGHTLLM_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        found = _HEAD.search(head.text)
+        marks = ("Avg tokens(prompt+generate)", "current batch size: ", ".py:")
+        found = _HEAD.search(head.text) if any(mark in head.text for mark in marks) else None
         return f"LightLLM's line {found[0][-80:]!r}" if found else None
 
     def plan(self, text: str) -> Plan:

@@ -12,49 +12,18 @@ Source: the files of these names below ``benchmark/`` of InternLM/lmdeploy, ``lm
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from llmstats.documents import number
 from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Issue, Item
 from llmstats.training import run_name
 
+from ._lmdeploy import SERVED, old_row
 from ._samples_lmdeploy import CSV_SAMPLES
-from ._serving import SUM, TTFT, Meaning, decimals, measurement
 from ._serving_names import REQUESTED_OR_USAGE
-from ._serving_offline import case_in, offline_run
 from ._serving_result import run_base
-from ._serving_table import plain, results, table, whole_rows
+from ._serving_table import results, table, whole_rows
 
 _NEW = "mean_e2e_latency_ms,mean_ttft_ms,mean_tpot_ms,mean_itl_ms"
-_STEP = Meaning("itl", "itl@step_zero_filled")
-_FIRST = Meaning("ttft", TTFT)
-_GIB = float(1 << 30)
-_SERVED = {
-    "RPS": Meaning("requests_per_second", "requests_per_second@sent"),
-    "RPM": Meaning("requests_per_minute", "requests_per_minute@sent"),
-    "throughput(out tok/s)": Meaning("output_tokens_per_second", "output_tokens_per_second@engine"),
-    "throughput(total tok/s)": Meaning("total_tokens_per_second", "total_tokens_per_second@engine"),
-    "output token thr(tokens/s)": Meaning("output_tokens_per_second", "output_tokens_per_second@engine"),
-    "total token thr(token/s)": Meaning("total_tokens_per_second", "total_tokens_per_second@engine"),
-    "throughput(token/s)": Meaning("output_tokens_per_second", "output_tokens_per_second@engine"),
-    "mem(GB)": Meaning("memory_used", "memory_used@increase_per_device", _GIB),
-    "mem_per_gpu(GB)": Meaning("memory_used", "memory_used@increase_per_device", _GIB),
-    "mem_per_proc(GB)": Meaning("memory_used", "memory_used@increase_per_process", _GIB),
-    "prompt_tokens": Meaning("input_tokens", statistic=SUM),
-    "completion_tokens": Meaning("output_tokens", "output_tokens@engine", statistic=SUM),
-    **{
-        name.format(raw): _FIRST.as_statistic(word)
-        for raw, word in (("ave", "mean"), ("min", "min"), ("max", "max"))
-        for name in ("FTL({})(s)", "1st_token_latency({})(s)")
-    },
-    **{
-        name.format(rank): _STEP.as_statistic(f"p{rank}")
-        for rank in (50, 75, 95, 99)
-        for name in ("{}%(s)", "percentile{}(s)")
-    },
-}
-_ASKED = {"num_promts": "num_prompts", "num_prompts": "num_prompts", "tp": "tp", "model": "model"}
 
 
 class LMDeployTable(DocumentParser):
@@ -69,7 +38,7 @@ class LMDeployTable(DocumentParser):
         if header.startswith("backend,") and header.endswith(_NEW):
             return f"header 'backend,…,{_NEW}'"
         cells = header.split(",")
-        if "batch" in cells[:2] and any(cell in _SERVED for cell in cells) and ("RPS" in cells or "(s)" in header):
+        if "batch" in cells[:2] and any(cell in SERVED for cell in cells) and ("RPS" in cells or "(s)" in header):
             return f"header '{header[:60]}…'"
         return None
 
@@ -94,25 +63,4 @@ def _old(place: Place, text: str) -> Iterator[Item]:
             yield row
         else:
             cells = dict(zip(header.cells, row.cells, strict=False))
-            yield from _row(place, run_name(run_base(place), index), cells, row.line, fixed=fixed)
-
-
-def _row(place: Place, name: str, cells: dict[str, str], line: int, *, fixed: bool) -> Iterator[Item]:
-    """A row of an old table; ``fixed``: of ``profile_generation.py``, whose lengths are the same for all requests."""
-    config: dict[str, Any] = {_ASKED[key]: plain(text) for key, text in cells.items() if key in _ASKED}
-    config["concurrency"] = number(cells.get("batch", ""))
-    if fixed:
-        config["batch_size"] = config.pop("concurrency")
-        config["input_len"], config["output_len"] = (
-            number(cells.get(f"{k}_tokens", "")) for k in ("prompt", "completion")
-        )
-    run = offline_run(place, "lmdeploy", config, name)
-    run.kind = "inference" if fixed else "serving"
-    skipped = {"batch", *_ASKED, *(("prompt_tokens", "completion_tokens") if fixed else ())}
-    for key, text in cells.items():
-        meaning = _SERVED.get(key, Meaning(key))
-        if key not in skipped and text and (key in _SERVED or number(text) is not None):
-            yield measurement(
-                name, meaning, text, key, line, case_in(config), decimals(text) if "." in text else "full"
-            )
-    yield run
+            yield from old_row(place, run_name(run_base(place), index), cells, row.line, fixed=fixed)

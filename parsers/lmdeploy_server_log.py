@@ -69,7 +69,8 @@ class LMDeployServerLog(ServerLog):
     samples = LMDEPLOY_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        found = _HEAD.search(head.text)
+        marks = ("Avg thr (in/out): ", "Avg prompt throughput: ", "- lmdeploy - ")
+        found = _HEAD.search(head.text) if any(mark in head.text for mark in marks) else None
         return f"LMDeploy's line {found[0][-80:]!r}" if found else None
 
     def plan(self, text: str) -> Plan:

@@ -14,7 +14,17 @@ from llmstats.training import CONFLICT, Runs, StepLog, is_conflict_marker, micro
 
 from ._flagperf_place import owned
 from ._megatron import NAMES, RESULT_NAMES, memory_frames, plan, rank_timer
-from ._megatron_runs import argument, fingerprints, identity, learn, with_missing_loss, with_timers, world
+from ._megatron_runs import (
+    SPEED,
+    argument,
+    fingerprints,
+    identity,
+    learn,
+    speeds,
+    with_missing_loss,
+    with_timers,
+    world,
+)
 from ._mmengine import placed
 from ._samples_megatron import SAMPLES
 from ._steplines import MAYBE_EVENT, StepLines
@@ -84,6 +94,8 @@ class MegatronLog(StepLines):
         found = plan(text) or rank_timer(text)
         if found is not None:
             return found
+        if "MODEL_TFLOP" in text and SPEED.search(text):
+            return Note("speed")
         if "arguments -" in text and (_END.search(text) or _ARGUMENTS.search(text)):
             return Note("end" if _END.search(text) else "begin")
         if "using world size: " in text or ("pretrain_" in text and _LAUNCH.search(text)):
@@ -109,6 +121,7 @@ class MegatronLog(StepLines):
         parts = [frame for line, tag, text in scan.notes if tag == "memory" for frame in memory_frames(line, text)]
         for frame in [*frames, *parts]:
             yield from self._frame(state, runs, frame, *placed(frame, steps, train, before))
+        yield from speeds(state, train, scan.notes)
         for number, text in fingerprints(state, counted, train).items():
             runs[number].fingerprint = text
         for number in range(steps.run + 1):

@@ -30,7 +30,8 @@ _HEADER = re.compile(
 _LOOKS_LIKE_DATA = re.compile(r"(?:Epoch|Iter)(?:\(\w+\))? ?\[")
 _BEGINS = re.compile(r"Environment info:|Start running, host: |resumed (?:from )?epoch:? \d+, iter")
 _HEAD = re.compile(
-    _PREFIX.pattern + r"(?:(?:Epoch|Iter) \[\d+[\]/][^\t\n]*?(?:\t| lr: )|(?:Epoch|Iter)\((?:train|val)\) \[\d+\][^\t\n]*\t"
+    _PREFIX.pattern
+    + r"(?:(?:Epoch|Iter) \[\d+[\]/][^\t\n]*?(?:\t| lr: )|(?:Epoch|Iter)\((?:train|val)\) \[\d+\][^\t\n]*\t"
     r"|Environment info:$|Start running, host: .*work_dir: )",
     re.M,
 )

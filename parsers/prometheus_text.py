@@ -173,6 +173,8 @@ def _measured(
     bare = raw.removesuffix("_total")
     key = next(bare.removeprefix(prefix) for prefix in _ENGINES if bare.startswith(prefix))
     meaning = _OTHER_MEANINGS.get(bare) or _MEANINGS.get(key) or Meaning(raw)
+    if conditions.get("finished_reason") in ("abort", "error"):
+        meaning = Meaning("failed_requests", f"failed_requests@{_COUNTER}")
     return Measurement(
         run=scrape.run.name,
         metric=meaning.metric,

@@ -76,9 +76,8 @@ class SGLangServerLog(ServerLog):
     samples = SGLANG_SAMPLES
 
     def detect(self, head: Head) -> str | None:
-        if " batch" not in head.text and "server_args=" not in head.text:
-            return None
-        found = _HEAD.search(head.text)
+        marks = ("Decode batch", "Prefill batch", "Prefil batch", "server_args=ServerArgs(")
+        found = _HEAD.search(head.text) if any(mark in head.text for mark in marks) else None
         if found is None or "Serving Benchmark Result" in head.text or "Benchmark ..." in head.text:
             return None
         return f"SGLang's line {found[0][-80:]!r}"
@@ -95,7 +94,7 @@ class SGLangServerLog(ServerLog):
             take_settings(run, message)
         if found := _LOADED.search(message):
             run.config["architecture"] = found[1]
-        if found := _LOADED_AS.search(message):
+        if (found := _LOADED_AS.search(message)) and not run.config.get("quantization"):
             run.precision = found[1]
         for key, pattern in _NUMBERS:
             if found := pattern.search(message):

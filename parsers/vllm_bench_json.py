@@ -15,6 +15,7 @@ from llmstats.records import Item, Run
 from llmstats.training import microseconds
 
 from ._samples_vllm import JSON_SAMPLES
+from ._serving import numeric
 from ._serving_json import results
 from ._serving_names import USAGE_OR_RETOKENIZED
 
@@ -43,7 +44,15 @@ class VLLMBench(DocumentParser):
         for item in results(place, text, USAGE_OR_RETOKENIZED):
             if isinstance(item, Run):
                 item.ended_at = _date(item.config.get("date"))
+                _take_window(item)
             yield item
+
+
+def _take_window(run: Run) -> None:
+    """InferenceX's descendant says when the benchmark began and ended, in seconds since 1970."""
+    start, end = (numeric(run.config.get(f"benchmark_{word}_time_unix")) for word in ("start", "end"))
+    if start and end and 0 < start <= end < 1e11:
+        run.started_at, run.ended_at = round(start * 1e6), round(end * 1e6)
 
 
 def _date(text: Any) -> int | None:

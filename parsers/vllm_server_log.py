@@ -51,6 +51,8 @@ _NUMBERS = (
 #: Programs that run a server (or the engine) and keep what it says among their own lines.
 _OTHER_PROGRAMS = re.compile(
     r"Serving Benchmark Result|^Throughput: [\d.]+ requests/s|^Avg latency: |OpenCompass|:::MLLOG|lm_eval|"
+    r"\bvllm bench (?:throughput|latency) |Benchmark(?:Throughput|Latency)Subcommand|"
+    r"Namespace\([^\n]*\b(?:hf_max_batch_size|num_iters_warmup)=|"
     r"AIPERF_|OpenAIHTTPBackend|^\s*Waiting for server",
     re.M,
 )
@@ -113,15 +115,12 @@ class VLLMServerLog(ServerLog):
     def detect(self, head: Head) -> str | None:
         text = head.text
         serves = "Started server process [" in text  # else "Processed prompts" means an offline run
-        if _OTHER_PROGRAMS.search(text) or ("Processed prompts: " in text and not serves):
+        found = _HEAD_STATISTICS.search(text) if "Avg prompt throughput: " in text else None
+        if found is None and ("pid=" in text or "vLLM" in text or "vllm" in text):
+            found = _HEAD_START.search(text) or (_HEAD_ENGINE.search(text) if serves else None)
+        if found is None or _OTHER_PROGRAMS.search(text) or ("Processed prompts: " in text and not serves):
             return None
-        if "throughput: " in text and (found := _HEAD_STATISTICS.search(text)):
-            return f"statistics {found[0][-80:]!r}"
-        if not ("pid=" in text or "vLLM" in text or "vllm" in text):
-            return None
-        if found := _HEAD_START.search(text) or (_HEAD_ENGINE.search(text) if serves else None):
-            return f"vLLM's line {found[0][-80:]!r}"
-        return None
+        return f"vLLM's line {found[0][-80:]!r}"
 
     def plan(self, text: str) -> Plan:
         found = _STATISTICS.search(text)

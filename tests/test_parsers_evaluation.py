@@ -95,3 +95,39 @@ def test_summary_and_results_of_opencompass_tell_each_value_once(tmp_path: Path)
         "AND m.run_id LIKE '%toy-7b-hf' AND m.metric = 'accuracy' AND m.statistic = 'value'"
     ).rows
     assert rows == [(0.21052631578947366, "opencompass_result")]
+
+
+def test_of_two_summaries_of_a_work_directory_the_later_counts(tmp_path: Path) -> None:
+    """``-r`` evaluates again what is missing and writes a summary beside the first one."""
+    summaries = tmp_path / "outputs" / "20240422_085420" / "summary"
+    summaries.mkdir(parents=True)
+    for stamp, score in (("20240422_085420", "-"), ("20240423_101010", "50.00")):
+        rows = f"toy-exam,1d7fe4,accuracy,gen,{score}\ntoy-code,a1,score,gen,{stamp[7]}.00\n"
+        (summaries / f"summary_{stamp}.csv").write_text(f"dataset,version,metric,mode,toy\n{rows}")
+    db = ls.open(tmp_path / "s.duckdb")
+    db.ingest(tmp_path / "outputs")
+    shown = db.query("SELECT subject, value, run_id FROM measurements ORDER BY subject").rows
+    assert [tuple(row) for row in shown] == [
+        ("toy-code", 3.0, "20240422_085420/toy"),
+        ("toy-exam", 0.5, "20240422_085420/toy"),
+    ]
+
+
+def test_judges_of_the_same_answers_stay_apart() -> None:
+    parser = next(p for p in formats.parsers() if p.name == "opencompass_csv")
+    text = b"dataset,version,metric,mode,toy\ntoy-arena,1d7fe4,score,gen,50.00\n"
+    found = [
+        parserkit.read(parser, f"20240422_085420/summary/summary_20240422_085420_by_{judge}.csv", text).of(Measurement)[
+            0
+        ]
+        for judge in ("one", "two")
+    ]
+    assert [value.conditions for value in found] == [{"judge": "one"}, {"judge": "two"}]
+
+
+def test_results_inside_another_object_are_none() -> None:
+    """Only an object of results is one, not a collection of them."""
+    parser = next(p for p in formats.parsers() if p.name == "lm_eval_json")
+    inner = json.dumps({"step1": RESULT})
+    assert parser.detect(parserkit.head("all.json", inner.encode())) is None
+    assert parser.detect(parserkit.head("all.json", json.dumps(RESULT).encode()))

@@ -146,3 +146,58 @@ def test_nodes_of_a_case_are_told_apart() -> None:
     for node, conditions in ((0, {}), (1, {"node": 1})):
         outcome = read(f"result/{RUN}/computation-FP16:X1/h{node}_noderank{node}/toolkit.log.txt", text)
         assert outcome.of(Measurement)[0].conditions == conditions
+
+
+# --------------------------------------------------------------------------- frameworks inside a case
+
+MEGATRON = (
+    " iteration {:8d}/     900 | consumed samples: {:12d} | elapsed time per iteration (ms): 1234.5 | learning rate: "
+    "1.0E-04 | global batch size:     8 | lm loss: 9.1E+00 | loss scale: 1.0 | grad norm: 1.0 |\n"
+)
+TITAN = (
+    "[rank0]:[titan] 2025-03-01 09:10:01,123 - root - INFO - step: {:2d}  loss: {:2d}.5  memory: 4.5GiB(5.2%)  tps: 9\n"
+)
+DEEPSPEED = "[2025-03-01 09:10:05,123] [INFO] [logging.py:96:log_dist] [Rank 0] step={}, skipped=0, lr=[{}e-05]\n"
+RESULT = "System tokens per second:  8.5\nTokens/p/s:  1.0625\nMFU:  0.25\n"
+NODE = f"result/{RUN}/llama3_8B:megatron_core060:X1:1:8:1/round1/h_noderank0"
+
+
+@pytest.mark.parametrize("line", [MEGATRON, TITAN, DEEPSPEED])
+@pytest.mark.parametrize("path", [f"{NODE}/rank0.log.txt", f"{NODE}/rank0.out.log", "flat/rank0.log.txt"])
+def test_steps_and_results_of_a_task_are_one_run(path: str, line: str) -> None:
+    """The result stands beyond what detection sees; nobody else claims the file."""
+    text = "".join(line.format(step, step) for step in range(1, 900)) + RESULT
+    head = parserkit.head(path, text.encode())
+    assert [p.name for p in formats.parsers() if not p.on_request and p.detect(head)] == ["flagperf_training_log"]
+    outcome = read(path, text)
+    (run,) = outcome.runs
+    assert {p.run for p in outcome.of(Points)} == {run}
+    assert {m.metric: m.value for m in outcome.of(Measurement)} == {
+        "tokens_per_second": 8.5,
+        "tokens_per_second_per_device": 1.0625,
+        "mfu": 0.25,
+    }
+    assert len({point.step for point in outcome.points}) == 899
+
+
+@pytest.mark.parametrize("name", ["megatron.log.txt", "flagscale.log.txt", "outputs_x/logs/host_0_10.0.0.5.output"])
+def test_logs_of_the_framework_beside_it_belong_to_the_same_run(name: str) -> None:
+    outcomes = [read(f"{NODE}/{n}", MEGATRON.format(1, 8)) for n in (name, "rank0.log.txt")]
+    first, second = (next(iter(outcome.runs.values())) for outcome in outcomes)
+    assert (first.name, first.root) == (second.name, second.root)
+
+
+@pytest.mark.parametrize(("nodes", "status"), [(1, "failed"), (2, None)])
+def test_of_several_nodes_only_one_prints_step_times(nodes: int, status: str | None) -> None:
+    path = f"result/{RUN}/llama3_8B:megatron_core060:X1:{nodes}:8:1/round1/h_noderank0/rank0.log.txt"
+    outcome = read(path, "Tokens/p/s:  -512.0\n")
+    assert [run.status for run in outcome.runs.values()] == [status]
+    assert [m.value for m in outcome.of(Measurement)] == [None]
+
+
+def test_results_that_ranks_wrote_into_one_line() -> None:
+    text = (
+        "[FlagPerf Result]Rank 0's computation-FP16=1.5TFLOPS[FlagPerf Result]Rank 1's computation-FP16=2.5TFLOPS\n\n"
+    )
+    values = read("a/b/benchmark.log.txt", text).of(Measurement)
+    assert [(m.conditions, m.value) for m in values] == [({"rank": 0}, 1.5e12), ({"rank": 1}, 2.5e12)]

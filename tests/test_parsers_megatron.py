@@ -182,6 +182,6 @@ def test_steps_that_golden_values_fill_up_have_no_value() -> None:
 
 def test_a_request_of_a_static_batch_has_no_latency_of_its_own() -> None:
     parser = PARSERS["megatron_inference_json"]
-    static, dynamic = (parserkit.read_sample(parser, sample).of(Request) for sample in parser.samples)
+    static, dynamic = (parserkit.read_sample(parser, sample).of(Request) for sample in parser.samples[:2])
     assert [(r.e2e, r.tpot, r.output_tokens) for r in static] == [(None, 0.5, 3), (None, None, 1)]
     assert [(r.e2e, r.ttft, r.output_tokens) for r in dynamic] == [(2.5, 0.125, 3)]

@@ -186,3 +186,60 @@ def test_last_number_of_an_unended_table_is_left_out() -> None:
     outcome = read("lmdeploy_csv", "a/b.jsonl", text)
     assert {m.metric for m in outcome.of(Measurement)} >= {"ttft", "tpot"}
     assert "itl" not in {m.metric for m in outcome.of(Measurement)}
+
+
+def test_text_that_quotes_a_block_is_no_log() -> None:
+    quoted = json.dumps([{"number": 1, "body": "It prints\n" + str(BLOCK.text)}], indent=1)
+    assert claimed("issues.json", quoted) is None
+    assert claimed("issues.json", quoted.replace("Result ============", "Result ============     ")) is None
+    assert (
+        claimed("issues.json", json.dumps({"body": "Starting main benchmark run...\nThroughput: 1 requests/s"})) is None
+    )
+
+
+def test_window_of_a_benchmark_is_no_measurement() -> None:
+    value = json.loads(NEW.raw) | {
+        "benchmark_start_time_unix": 1781129194.5,
+        "benchmark_end_time_unix": 1781129269.25,
+    }
+    outcome = read("vllm_bench_json", "a/b.json", json.dumps(value))
+    run = outcome.runs["a/b"]
+    assert (run.started_at, run.ended_at) == (1781129194_500_000, 1781129269_250_000)
+    assert not any("unix" in m.metric for m in outcome.of(Measurement))
+
+
+def test_median_that_is_said_twice_counts_once() -> None:
+    value = json.loads(NEW.raw)
+    value["p50_ttft_ms"] = value["median_ttft_ms"]
+    found = [m.raw_name for m in read("vllm_bench_json", "a/b.json", json.dumps(value)).of(Measurement)]
+    assert "median_ttft_ms" in found
+    assert "p50_ttft_ms" not in found
+    assert "p50_tpot_ms" in found  # another number: kept
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("qwen/bf16/07-office.json", "qwen/bf16/07-office"),
+        ("x8/part6/conc16.json", "x8/part6/conc16"),
+        ("chip/Toy-bf16/test_01/02/4-320-i16-o8/bench.json", "Toy-bf16/test_01/02/4-320-i16-o8/bench"),
+        ("night/bench.json", "night/bench"),
+    ],
+)
+def test_directories_that_tell_nothing_are_named_with_those_above(path: str, name: str) -> None:
+    assert list(read("vllm_bench_json", path, NEW.raw).runs) == [name]
+
+
+def test_printed_lines_and_saved_file_of_an_offline_run_are_one(tmp_path: Path) -> None:
+    (tmp_path / "json").mkdir()
+    saved = {"elapsed_time": 1.5, "num_requests": 4, "total_num_tokens": 96, "requests_per_second": 2.7512,
+             "tokens_per_second": 66.0249}  # fmt: skip
+    (tmp_path / "json" / "a.json").write_text(json.dumps(saved))
+    (tmp_path / "all.log").write_text(
+        "Throughput: 9.00 requests/s, 99.00 total tokens/s, 9.00 output tokens/s\n"
+        "Throughput: 2.75 requests/s, 66.02 total tokens/s, 44.02 output tokens/s\nTotal num output tokens:  64\n"
+    )
+    db = ls.open(str(tmp_path / "s.duckdb"))
+    db.ingest(str(tmp_path))
+    rows = db.query("SELECT raw_value FROM measurements WHERE metric = 'requests_per_second' ORDER BY value").pl()
+    assert rows["raw_value"].to_list() == ["2.7512", "9.00"]
