@@ -20,7 +20,7 @@ from ._serving import statistic as statistic_of
 from ._serving_command import commands
 from ._serving_offline import BATCH_LATENCY, THROUGHPUT, Printed, latency_print, offline_run, printed, throughput_print
 from ._serving_result import lengths_in, run_base
-from ._serving_text import announced, is_json, unfinished, writer
+from ._serving_text import announced, is_json, is_program, unfinished, writer
 
 _THROUGHPUT = re.compile(
     r"(?<!\w )\bThroughput: (?P<requests_per_second>[\d.]+) requests/s, (?P<tokens_per_second>[\d.]+) (?:total )?"
@@ -41,7 +41,7 @@ _LOGGED = re.compile(r"^(?:\([^)\n]*\) )?(?:INFO|WARNING) \d\d-\d\d \d\d:\d\d:\d
 def shown(head: Head) -> str | None:
     """``throughput`` or ``latency``: whose result or beginning a text holds; None: neither's, or a server's as well."""
     text = head.text
-    if "Num totol tokens" in text or is_json(text) or writer(head) is not None:
+    if "Num totol tokens" in text or is_program(head) or is_json(text) or writer(head) is not None:
         return None
     for name, guard, line in (("throughput", "Throughput: ", _THROUGHPUT), ("latency", "Avg latency: ", _LATENCY)):
         if guard in text and any(line.search(row) for row in head.lines):

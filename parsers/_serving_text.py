@@ -50,6 +50,9 @@ _SGLANG = re.compile(
     r"|Backend: +(?:sglang|engine|runtime)"
 )
 _BACKEND = re.compile(r"^.{0,80}?Backend: +(\S+)", re.M)
+_PROGRAMS = tuple(
+    f"*.{suffix}" for suffix in ("py", "pyi", "sh", "bash", "js", "ts", "tsx", "go", "rs", "cpp", "yaml", "yml")
+)
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"])")
 #: SGLang's benchmark of image models borrows the title.
 _DIFFUSION = re.compile(r"^.{0,80}?Latency Mean \(s\):", re.M)
@@ -57,6 +60,8 @@ _DIFFUSION = re.compile(r"^.{0,80}?Latency Mean \(s\):", re.M)
 
 def writer(head: Head) -> str | None:
     """Whose block, or beginning of a benchmark, a text holds: ``vllm``, ``sglang``, ``lmdeploy`` or None."""
+    if is_program(head):
+        return None
     title = TITLE.search(head.text) if "Benchmark Result" in head.text else None
     if title is None:
         return _starter(head.text) if _STARTS in head.text and not is_json(head.text) else None
@@ -71,6 +76,11 @@ def writer(head: Head) -> str | None:
     if backend[1].startswith("lmdeploy") and "Concurrency:" not in block:
         return "lmdeploy"
     return "sglang" if _SGLANG.search(block) else "lmdeploy"
+
+
+def is_program(head: Head) -> bool:
+    """Whether a file is a program or its settings, which may quote what it prints."""
+    return head.place.matches(*_PROGRAMS)
 
 
 def is_json(text: str) -> bool:

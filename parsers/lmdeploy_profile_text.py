@@ -25,7 +25,7 @@ from ._serving import statistic as statistic_of
 from ._serving_offline import case_in, offline_run
 from ._serving_result import run_base
 from ._serving_table import plain
-from ._serving_text import complete_lines, is_json
+from ._serving_text import complete_lines, is_json, is_program
 
 _TITLE = re.compile(r"={10,} (?P<title>Profile [\w ]+?) ={10,}\s*$")
 _ROW = re.compile(r"(?P<label>\S.*?) {2,}(?P<values>-?[\w.]+(?: +-?[\w.]+)*)\s*$")
@@ -98,7 +98,7 @@ class LMDeployProfile(DocumentParser):
         if "Profile " in text and any(_TITLE.match(line) for line in head.lines):
             return "a block '==== Profile … ===='"
         said = next((mark for mark in _MARKS if mark in text), None)
-        return f"a line '{said}…'" if said and not is_json(text) else None
+        return f"a line '{said}…'" if said and not is_json(text) and not is_program(head) else None
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         count = 0

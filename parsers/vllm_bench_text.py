@@ -17,7 +17,7 @@ from ._serving_2023 import of_2023
 from ._serving_2023 import results as results_of_2023
 from ._serving_names import USAGE_OR_RETOKENIZED
 from ._serving_offline_log import offline_log
-from ._serving_text import complete_lines, results, writer
+from ._serving_text import complete_lines, is_program, results, writer
 
 
 class VLLMBenchText(DocumentParser):
@@ -30,7 +30,11 @@ class VLLMBenchText(DocumentParser):
     def detect(self, head: Head) -> str | None:
         if writer(head) == "vllm":
             return "a block 'Serving Benchmark Result' without 'Backend:'"
-        return "lines 'Total time: …' to 'Average latency per output token: …'" if of_2023(head.lines) else None
+        return (
+            "lines 'Total time: …' to 'Average latency per output token: …'"
+            if of_2023(head.lines) and not is_program(head)
+            else None
+        )
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         lines = complete_lines(text)
