@@ -33,15 +33,7 @@ class Verdict:
 def _modules() -> list[object]:
     package = importlib.import_module("llmstats.parsers")
     names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
-    found = []
-    for name in names:
-        try:
-            found.append(importlib.import_module(f"llmstats.parsers.{name}"))
-        except Exception as why:  # TEMP: parsers in the making
-            import sys
-
-            print(f"TEMP: parser module {name} skipped: {why}", file=sys.stderr)
-    return found
+    return [importlib.import_module(f"llmstats.parsers.{name}") for name in names]
 
 
 def _parsers_in(module: object) -> list[Parser]:

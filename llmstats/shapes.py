@@ -90,9 +90,10 @@ class Frame:
     units: dict[str, str]
 
     def cut(self, lo: int, hi: int) -> Frame:
-        """The records at positions ``[lo, hi)``; views, nothing is copied."""
+        """The records at positions ``[lo, hi)``; arrays are views, tables are its own: parsers rename columns."""
         columns = {k: v[lo:hi] for k, v in self.columns.items()}
-        return Frame(self.kind, self.constants, self.lines[lo:hi], columns, self.precision, self.units)
+        tables = (dict(self.constants), dict(self.precision), dict(self.units))
+        return Frame(self.kind, tables[0], self.lines[lo:hi], columns, *tables[1:])
 
 
 @dataclass(slots=True)

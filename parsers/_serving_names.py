@@ -32,6 +32,12 @@ _LATENCIES = {
 _LATENCY = re.compile(
     rf"(?P<probe>probe_)?(?P<word>mean|median|std|min|max|p\d[\d.]*)_(?P<what>{'|'.join(_LATENCIES)})_ms"
 )
+#: TensorRT-LLM's descendant: tokens of a request per decoding step ("Request AR" in 2025).
+_PER_STEP = Meaning("acceptance_length", "acceptance_length@request")
+_STEP = re.compile(r"(?P<word>mean|median|std|min|max|p\d[\d.]*)_(?:request_ar|avg_decoded_tokens_per_iter)")
+_USER = Meaning(
+    "output_tokens_per_second_per_user", "output_tokens_per_second_per_user@whole_request", statistic="mean"
+)
 _PLAIN = {
     "duration": Meaning("benchmark_duration"),
     "completed": Meaning("completed_requests"),
@@ -50,6 +56,7 @@ _PLAIN = {
     "max_concurrent_requests": Meaning("max_concurrency"),
     "concurrency": Meaning("concurrency", "concurrency@latency_over_duration"),
     "rtfx": Meaning("rtfx"),
+    "user_throughput": _USER,
     "last_gen_throughput": Meaning("decode_tokens_per_second", "decode_tokens_per_second@last_logged"),
     "accept_length": Meaning("acceptance_length"),
     "total_cached_tokens": Meaning("prefix_cache_hits", statistic=SUM),
@@ -102,6 +109,7 @@ _LABELS = {
     "rtfx (inverse real-time factor)": "rtfx",
     "total token throughput (tok/s)": "total_throughput",
     "total throughput (tok/s)": "total_throughput",
+    "user throughput (tok/s)": "user_throughput",
     "concurrency": "concurrency",
     "accept length": "accept_length",
     "total cached tokens": "total_cached_tokens",
@@ -122,6 +130,7 @@ _LABELS = {
     "accepted tokens": "spec_decode_accepted_tokens",
     # what was asked for
     "backend": "backend",
+    "total requests": "num_prompts",
     "traffic request rate": "request_rate",
     "request rate configured (rps)": "request_rate",
     "max request concurrency": "max_concurrency",
@@ -149,6 +158,8 @@ def key_of(label: str) -> str | None:
         return _LABELS[plain]
     if position := re.fullmatch(r"position (\d+)", plain):
         return f"position_{position[1]}_percent"
+    if _STEP.fullmatch(plain.replace(" ", "_")):
+        return plain.replace(" ", "_")
     time = _TIME_LABEL.fullmatch(plain)
     if time is None or time["what"] not in _TIMES:
         return None
@@ -174,6 +185,8 @@ def meaning_of(key: str, tokens: str) -> Meaning | None:
         return Meaning(
             "draft_acceptance_rate", factor=PERCENT if position["percent"] else 1.0, subject=f"position {position['n']}"
         )
+    if step := _STEP.fullmatch(key):
+        return _PER_STEP.as_statistic(statistic(step["word"]) or step["word"])
     plain = key.removesuffix("_retokenized")
     if plain in _OUTPUTS:
         metric, word = _OUTPUTS[plain]

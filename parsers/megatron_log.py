@@ -38,6 +38,8 @@ _MARK = re.compile(
     r"|validation loss at iteration \d+[^|]* \| |validation results on \S+ \| (?:avg|number)"
     r"|\[before the start of training step\] datetime: "
 )
+#: What every text that `_MARK` finds has; looked for first, because most files are of other formats.
+_SIGNS = ("] datetime: ", ") memory (MB) | ", "validation loss at iteration ", "validation results on ")
 _LAUNCH = re.compile(
     r"(?:^\+ |cmd = |with command: \[).{0,3000}?pretrain_\w+\.py.{1,3000}?--tensor-model-parallel-size", re.M
 )
@@ -78,14 +80,13 @@ class MegatronLog(StepLines):
 
     def detect(self, head: Head) -> str | None:
         text = head.text
-        if not any(word in text for word in ("iteration", "egatron", "rguments -", "validation", "pretrain_")):
-            return None
-        if owned(head) or _FOREIGN.search(text):
-            return None
-        match = _STEP.search(text) or _MARK.search(text) or _LAUNCH.search(text)
-        if match:
-            return f"line {match[0].strip()[:120]!r}"
-        return _dump(text)
+        match = _STEP.search(text) if "iteration" in text and " | " in text else None
+        if match is None and any(sign in text for sign in _SIGNS):
+            match = _MARK.search(text)
+        if match is None and "pretrain_" in text and "--tensor-model-parallel-size" in text:
+            match = _LAUNCH.search(text)
+        reason = f"line {match[0].strip()[:120]!r}" if match else _dump(text) if "rguments -" in text else None
+        return None if reason is None or owned(head) or _FOREIGN.search(text) else reason
 
     def start(self, place: Place) -> State:
         return {**identity(place), "rank": None}

@@ -51,6 +51,7 @@ _NUMBERS = (
 #: Programs that run a server (or the engine) and keep what it says among their own lines.
 _OTHER_PROGRAMS = re.compile(
     r"Serving Benchmark Result|^Throughput: [\d.]+ requests/s|^Avg latency: |OpenCompass|:::MLLOG|lm_eval|"
+    r"^\|\s*Tasks\s*\|\s*Version\s*\||"
     r"\bvllm bench (?:throughput|latency) |Benchmark(?:Throughput|Latency)Subcommand|"
     r"Namespace\([^\n]*\b(?:hf_max_batch_size|num_iters_warmup)=|"
     r"AIPERF_|OpenAIHTTPBackend|^\s*Waiting for server",

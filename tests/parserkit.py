@@ -25,7 +25,7 @@ from llmstats.parsing import (
 )
 from llmstats.records import NO_TIME, Event, Issue, Item, Measurement, Points, Request, Run
 from llmstats.shapes import Engine
-from llmstats.stretches import binary_items, document_items, json_lines
+from llmstats.stretches import binary_items, document_items, json_lines, scan_together
 from llmstats.text import Normaliser, Stretch
 
 #: 2026-01-15: the day on which every file of a test was last written.
@@ -193,6 +193,17 @@ def _fold(outcome: Outcome, state: dict[str, Any], path: str, stretch: Stretch) 
     outcome.items += parser.fold(state, place(path), objects)
     broken = [(line, text) for line, text in objects.notes if text.lstrip().startswith("{")]
     outcome.items += [Issue("broken JSON object", line, text[:500]) for line, text in broken]
+
+
+def read_together(parser: LineParser, path: str, files: Sequence[bytes]) -> list[Outcome]:
+    """Items of several files whose lines the engine sees in one call."""
+    stretches = [stretch for raw in files if (stretch := Normaliser().feed(raw, final=True))]
+    outcomes = []
+    for scan in scan_together(engine(parser), stretches):
+        outcome = Outcome(parser, matched=scan.matched)
+        outcome.items += parser.fold(parser.start(place(path)), place(path), scan)
+        outcomes.append(outcome)
+    return outcomes
 
 
 _WHOLE: dict[tuple[str, int], Outcome] = {}

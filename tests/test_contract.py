@@ -221,6 +221,14 @@ def test_read_in_stretches(parser: Parser, sample: Sample) -> None:
         assert parserkit.read_sample(parser, sample, cuts=cuts).flat() == whole, cuts
 
 
+@each_sample
+def test_read_together_with_others(parser: Parser, sample: Sample) -> None:
+    """Small files go through the engine in one call; a neighbour changes nothing."""
+    if isinstance(parser, LineParser):
+        for outcome in parserkit.read_together(parser, sample.path, [sample.raw, sample.raw]):
+            assert outcome.flat() == parserkit.read_sample(parser, sample).flat()
+
+
 def crlf(raw: bytes) -> bytes:
     return raw.replace(b"\n", b"\r\n")
 

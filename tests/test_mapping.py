@@ -100,7 +100,8 @@ def test_a_changed_table_reads_its_files_again(tmp_path, db):
     assert db.ingest(root).unchanged == 1
     write(tmp_path, llmstats_dot_toml=TABLE.replace('unit = "ms"', 'unit = "us"'))
     db.ingest(root)
-    assert rows(db, "SELECT value FROM measurements WHERE metric = 'ttft' AND concurrency = 8") == [(pytest.approx(0.0001205),)]
+    ttft = rows(db, "SELECT value FROM measurements WHERE metric = 'ttft' AND concurrency = 8")
+    assert ttft == [(pytest.approx(0.0001205),)]
     write(tmp_path, llmstats_dot_toml="")
     assert db.ingest(root).statuses == {"unrecognised": 1}
     assert rows(db, "FROM measurements") == []
