@@ -16,6 +16,9 @@ _MARKDOWN = ("*.md", "*.markdown", "*.mdx")
 _RST = ("*.rst",)
 #: Prose that quotes logs, but whose blocks are not looked for.
 _OTHER_PROSE = ("*.html", "*.htm", "*.ipynb", "*.tex")
+#: Programs, which hold the patterns of the logs that they write.
+_PROGRAMS = ("*.py", "*.pyi", "*.sh", "*.bash", "*.c", "*.cc", "*.cpp", "*.cu", "*.h", "*.hpp", "*.go", "*.rs", "*.java",
+             "*.js", "*.ts", "*.tsx", "*.sql")  # fmt: skip
 _ADDRESS = re.compile(r"(?P<document>.+)!/excerpt-(?P<number>\d+)$")
 #: ``::`` at the end of a paragraph, or a directive for code, opens a literal block.
 _OPENS = re.compile(r"^(?P<indent> *)(?:\.\. +(?:code|code-block|sourcecode|parsed-literal)::.*|(?!\.\. ).*::)\s*$")
@@ -41,6 +44,11 @@ class Excerpt(NamedTuple):
 def is_prose(name: str) -> bool:
     """Whether a file of this name is a document rather than a log."""
     return any(fnmatchcase(name.lower(), pattern) for pattern in (*_MARKDOWN, *_RST, *_OTHER_PROSE))
+
+
+def is_program(name: str) -> bool:
+    """Whether a file of this name is the source of a program rather than what one wrote."""
+    return any(fnmatchcase(name.lower(), pattern) for pattern in _PROGRAMS)
 
 
 def document_of(path: str) -> tuple[str, int] | None:

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from llmstats.errors import LlmstatsError, NotFound
-from llmstats.excerpts import is_prose
+from llmstats.excerpts import is_program, is_prose
 from llmstats.parsing import BinaryParser, Head, Parser
 
 GROUP = "llmstats.parsers"
@@ -83,8 +83,10 @@ def parser(name: str) -> Parser:
 def detect(head: Head) -> Verdict:
     """Which format a file is, by its path and the first 64 KiB of its text.
 
-    Prose is no log though it quotes one; formats that have to be asked for are not asked.
+    Prose and programs are no logs though they quote them; formats that have to be asked for are not asked.
     """
+    if is_program(head.place.name):
+        return Verdict()
     prose = is_prose(head.place.name)
     asked = [p for p in parsers() if not isinstance(p, BinaryParser) and (p.documents or not prose)]
     return _decide([p for p in asked if not p.on_request], head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from llmstats.excerpts import is_prose
+from llmstats.excerpts import is_program, is_prose
 from llmstats.text import Normaliser
 
 _KEYS = 6
@@ -14,7 +14,10 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 def glance(path: str, raw: bytes) -> str:
     """One line about a text that no format recognises, from its first bytes."""
-    if is_prose(path.rsplit("/", 1)[-1]):
+    name = path.rsplit("/", 1)[-1]
+    if is_program(name):
+        return "the source of a program"
+    if is_prose(name):
         return "a document without a table of results that we know; --documents reads logs that it quotes"
     stretch = Normaliser().feed(raw, final=True)
     text = stretch.data.decode("utf-8", "backslashreplace").strip() if stretch else ""

@@ -284,6 +284,15 @@ _POOLING = rows(
     ("Denoising steps:", 40),
     ("Canvas positions evaluated:", 1280),
 )
+_TRTLLM = rows(
+    ("Total requests:", 9),
+    ("Successful requests:", 9),
+    ("Failed requests:", 0),
+    ("Benchmark duration (s):", "4.00"),
+    ("User throughput (tok/s):", "623.08"),
+    ("Mean Request AR:", "0.9980"),
+    ("P99 Avg Decoded Tokens per Iter:", "2.5"),
+)
 _TEXT_VALUES = {
     key: value
     for key, value in _NEW_VALUES.items()
@@ -387,6 +396,17 @@ TEXT_SAMPLES = (
             ("e2e_per_token", "mean"): 1.10,
         },
         runs={"old/serving": {"kind": "serving", "framework": "vllm", "config": {"num_prompts": 1000}}},
+    ),
+    Sample(
+        "trtllm/output_bench.log",
+        TITLE + _TRTLLM + END,
+        matched=6,
+        measurements={
+            ("output_tokens_per_second_per_user", "mean"): 623.08,
+            ("acceptance_length", "mean"): 0.998,
+            ("acceptance_length", "p99"): 2.5,
+        },
+        runs={"trtllm/output_bench": {"config": {"num_prompts": 9}}},
     ),
     Sample(
         "bad/bench.log",

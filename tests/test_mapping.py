@@ -60,9 +60,7 @@ def test_measurements_of_a_json_document(tmp_path, db):
     ]
     facts = "SELECT run_id, kind, model, device, device_count FROM runs"
     assert rows(db, facts) == [("d/bench/a", "serving", "toy-7b", "X1", 8)]
-    assert rows(db, "SELECT reason FROM issues") == [
-        ("column 'ttft.p99' is not in [map.columns]; 1 numbers left out",)
-    ]
+    assert rows(db, "SELECT reason FROM issues") == [("column 'ttft.p99' is not in [map.columns]; 1 numbers left out",)]
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,11 @@ def test_text_that_quotes_a_block_is_no_log() -> None:
     )
 
 
+@pytest.mark.parametrize("path", ["sweep/parse.py", "sweep/run.sh", "sweep/expected.yaml"])
+def test_program_that_quotes_a_block_is_no_log(path: str) -> None:
+    assert claimed(path, BLOCK.text) is None
+
+
 def test_window_of_a_benchmark_is_no_measurement() -> None:
     value = json.loads(NEW.raw) | {
         "benchmark_start_time_unix": 1781129194.5,
