@@ -32,7 +32,7 @@ SERVING = (
     "FROM serving() WHERE input_len = 1024 AND concurrency >= 64 ORDER BY ALL"
 )
 RESULTS = (
-    "SELECT device, nodes, devices, parallelism, per_device, mfu, memory_used, memory_total, source "
+    "SELECT device, nodes, devices, precision, parallelism, per_device, unit, mfu, memory_used, memory_total "
     "FROM results(kind := 'training')"
 )
 COMMANDS = (

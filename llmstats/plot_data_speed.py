@@ -167,8 +167,8 @@ def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Cells:
             "nothing to draw: no serving run asked for has both an output throughput and a concurrency "
             "(llmstats ingest --label concurrency=8 says it for logs that do not)"
         )
-    several = len({row["tps_definition"] for row in rows if not _failed(row)}) > 1
-    named = [{**row, "system": _system(row, several), "case": _case(row)} for row in rows]
+    systems = _systems(rows)
+    named = [{**row, "system": system, "case": _case(row)} for row, system in zip(rows, systems, strict=True)]
     placed = [row for row in named if _placed(row, load)]
     cases = [Case(name, [_sweep(*of, load) for of in grouped(mine, "system").items()]) for name, mine in _cases(placed)]
     placeless = [row["run_id"] + (" (failed)" if _failed(row) else "") for row in named if not _placed(row, load)]
@@ -192,11 +192,27 @@ def _placed(row: Row, load: str) -> bool:
     return row[load] is not None and 0 < row[load] < np.inf
 
 
-def _system(row: Row, several: bool) -> str:
-    """Model and device; with the definition where there are several, since those must not be compared unseen."""
+def _systems(rows: Sequence[Row]) -> list[str]:
+    """Model and device; with the definition where there are several, since those must not be compared unseen.
+
+    A failed cell has no speed and so no definition: it is one of the system's, if that has but one.
+    """
+    known: dict[str, set[str]] = {}
+    for row in rows:
+        known.setdefault(_model_and_device(row), set()).update({row["tps_definition"]} - {None})
+    if len({row["tps_definition"] for row in rows if not _failed(row)}) < 2:
+        return [_model_and_device(row) for row in rows]
+    names = []
+    for row in rows:
+        name = _model_and_device(row)
+        own = known[name] if _failed(row) and len(known[name]) == 1 else {row["tps_definition"]}
+        names.append(", ".join([name, *filter(None, own)]))
+    return names
+
+
+def _model_and_device(row: Row) -> str:
     devices = f"{row['device_count']} × " if row["device_count"] else ""
-    name = f"{row['model'] or 'model not known'} on {devices}{row['device'] or 'device not known'}"
-    return f"{name}, {row['tps_definition']}" if several and row["tps_definition"] else name
+    return f"{row['model'] or 'model not known'} on {devices}{row['device'] or 'device not known'}"
 
 
 def _case(row: Row) -> str:

@@ -79,7 +79,7 @@ def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(ParseError, match=r"pip install 'llmstats\[tensorboard\]'"):
-        parserkit.read_sample(BOARD, BOARD.samples[0])
+        parserkit.read(BOARD, BOARD.samples[0].path, BOARD.samples[0].raw)
 
 
 def test_a_damaged_record_ends_the_file() -> None:

@@ -408,10 +408,10 @@ def test_many_panels_stay_readable() -> None:
 
 
 def test_serving_draws_the_cells_of_the_query(store: str) -> None:
-    data = fetch(store, "serving")
+    data = fetch(store, "serving", model="DeepSeek-R1")
     assert [case.name for case in data.cases][:2] == ["256 tokens in, 512 out", "1,024 tokens in, 1,024 out"]
     assert data.systems == ["DeepSeek-R1 on 16 × Ascend 910B", "DeepSeek-R1 on 16 × NVIDIA A100-SXM4-80GB"]
-    rows = llmstats.open(store).query("serving", device="Ascend 910B").pl().iter_rows(named=True)
+    rows = llmstats.open(store).query("serving", model="DeepSeek-R1", device="Ascend 910B").pl().iter_rows(named=True)
     wanted = {r["concurrency"]: r["output_tokens_per_second"] for r in rows if r["input_len"] == 256}
     sweep = data.cases[0].sweeps[0]
     assert dict(zip(sweep.load, sweep.speed, strict=True)) == wanted
@@ -428,7 +428,7 @@ def test_serving_draws_the_cells_of_the_query(store: str) -> None:
 
 
 def test_parameters_reach_the_picture_of_serving(store: str) -> None:
-    data = fetch(store, "serving", device="*A100*")
+    data = fetch(store, "serving", model="DeepSeek-R1", device="*A100*")
     assert data.systems == ["DeepSeek-R1 on 16 × NVIDIA A100-SXM4-80GB"]
     assert "device := '*A100*'" in data.footer[-1]
 
@@ -515,3 +515,10 @@ def test_failed_cells_keep_their_place() -> None:
 def test_cells_without_a_load_say_what_to_do() -> None:
     with pytest.raises(InputError, match="--label concurrency=8"):
         cells_of({"concurrency": None})
+
+
+def test_a_failed_cell_belongs_to_the_system_of_its_neighbours(store: str) -> None:
+    """The examples hold two definitions of a token; the failed cell has none."""
+    data = fetch(store, "serving")
+    failed = [s.system for case in data.cases for s in case.sweeps if s.failed]
+    assert failed == ["DeepSeek-R1 on 16 × Ascend 910B, output_tokens_per_second@chunks"]
