@@ -17,8 +17,8 @@ _RST = ("*.rst",)
 #: Prose that quotes logs, but whose blocks are not looked for.
 _OTHER_PROSE = ("*.html", "*.htm", "*.ipynb", "*.tex")
 #: Programs, which hold the patterns of the logs that they write.
-_PROGRAMS = ("*.py", "*.pyi", "*.sh", "*.bash", "*.c", "*.cc", "*.cpp", "*.cu", "*.h", "*.hpp", "*.go", "*.rs", "*.java",
-             "*.js", "*.ts", "*.tsx", "*.sql")  # fmt: skip
+_PROGRAMS = ("*.py", "*.pyi", "*.sh", "*.bash", "*.c", "*.cc", "*.cpp", "*.cu", "*.h", "*.hpp", "*.go", "*.rs",
+             "*.java", "*.js", "*.ts", "*.tsx", "*.sql")  # fmt: skip
 _ADDRESS = re.compile(r"(?P<document>.+)!/excerpt-(?P<number>\d+)$")
 #: ``::`` at the end of a paragraph, or a directive for code, opens a literal block.
 _OPENS = re.compile(r"^(?P<indent> *)(?:\.\. +(?:code|code-block|sourcecode|parsed-literal)::.*|(?!\.\. ).*::)\s*$")
