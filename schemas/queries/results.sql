@@ -8,11 +8,12 @@
 -- `throughput` is the headline in `unit`s: tokens where they were counted, else samples, in the form that leaves data
 -- handling out where both were published (`metric` and `throughput_definition` say which).  `per_device` is the same
 -- for one device, NULL where nobody said how many there were.  Compare rows of one `metric` and one definition only.
--- `run_time` is in seconds, memory in GiB of one device, `accuracy` and `mfu` are fractions (`mfu_max`: upper end where
--- a range was published; `mfu_definition`: over which peak).  `accuracy_of` is the task or stage; of an inference it is
--- the vendor's engine.  `score` is the quality where none is an accuracy (`score_metric`: mAP, perplexity …).
--- `settings` are the tool, stage, batch size and changed parameters that tell rows of one model apart.
--- Failed runs (out of memory) come last.  `source` is the line of the throughput, else the first with a value.
+-- `run_time` is in seconds (of MLPerf the time to train), memory in GiB of one device, `accuracy` and `mfu` are
+-- fractions (`mfu_max`: upper end where a range was published; `mfu_definition`: over which peak).  `accuracy_of` is
+-- the task or stage; of an inference it is the vendor's engine.  `score` is the quality where none is an accuracy
+-- (`score_metric`: mAP, perplexity …). `settings` are the tool, stage, batch size and changed parameters that tell
+-- rows of one model apart. Failed runs (out of memory) come last.  `source` is the line of the throughput, else the
+-- first with a value.
 --
 -- parameter: pick VARCHAR = '*' -- run, or a pattern with * of it
 -- parameter: model VARCHAR = '*' -- model, or a pattern with *
@@ -80,7 +81,7 @@ result AS (
     ) AS mfu,
     max(o.value) FILTER (o.metric = 'mfu' AND o.statistic = 'max') AS mfu_max,
     max(o.definition) FILTER (o.metric = 'mfu') AS mfu_definition,
-    max(o.value) FILTER (o.metric = 'run_time') AS run_time,
+    max(o.value) FILTER (o.metric IN ('run_time', 'time_to_train')) AS run_time,
     max(o.value) FILTER (o.metric = 'memory_used') / 2 ** 30 AS memory_used,
     max(o.value) FILTER (o.metric = 'memory_total') / 2 ** 30 AS memory_total,
     max(o.batch_size) AS batch_size, any_value(o.subject) FILTER (o.speed_rank >= 9) AS benchmark,
