@@ -88,12 +88,19 @@ class Frame:
     columns: dict[str, npt.NDArray[Any]]
     precision: dict[str, str]
     units: dict[str, str]
+    #: How each record is written, as an index into ``spellings``: the precision of each column in such a record.
+    spelt: Ints | None = None
+    spellings: list[dict[str, str]] = field(default_factory=list)
 
     def cut(self, lo: int, hi: int) -> Frame:
-        """The records at positions ``[lo, hi)``; arrays are views, tables are its own: parsers rename columns."""
+        """The records at positions ``[lo, hi)``; arrays are views, tables are its own: parsers rename columns.
+
+        The precision is that of these records alone, whatever stands beside them.
+        """
         columns = {k: v[lo:hi] for k, v in self.columns.items()}
-        tables = (dict(self.constants), dict(self.precision), dict(self.units))
-        return Frame(self.kind, tables[0], self.lines[lo:hi], columns, *tables[1:])
+        present = [] if self.spelt is None else [self.spellings[i] for i in np.unique(self.spelt[lo:hi]).tolist()]
+        precision = _finest(present) if present else dict(self.precision)
+        return Frame(self.kind, dict(self.constants), self.lines[lo:hi], columns, precision, dict(self.units))
 
 
 @dataclass(slots=True)
@@ -310,14 +317,19 @@ class _Stretch:
         shapes = [self._memory.shapes[m] for m in present.tolist()]
         local = np.searchsorted(present, ids)
         reader = ColumnReader(self._page, self._page.starts[rows] + PAD, local, self._memory.days)
-        columns: dict[str, npt.NDArray[Any]] = {}
-        precision: dict[str, str] = {}
-        for i, f in enumerate(group.record.fields):
-            columns[f.name] = reader.column([s.programs[i] for s in shapes])
-            precision[f.name] = max((s.precision[i] for s in shapes), key=_digits)
-        units = {f.name: f.unit for f in group.record.fields if f.unit}
+        fields = group.record.fields
+        columns = {f.name: reader.column([s.programs[i] for s in shapes]) for i, f in enumerate(fields)}
+        names = [f.name for f in fields]
+        spellings = [dict(zip(names, s.precision, strict=True)) for s in shapes]
+        units = {f.name: f.unit for f in fields if f.unit}
         constants = dict(group.record.constants)
-        return Frame(group.record.kind, constants, self._numbers[rows], columns, precision, units)
+        lines, precision = self._numbers[rows], _finest(spellings)
+        return Frame(group.record.kind, constants, lines, columns, precision, units, local, spellings)
+
+
+def _finest(spellings: Sequence[dict[str, str]]) -> dict[str, str]:
+    """The precision of each column: the most digits that any record has."""
+    return {name: max((s[name] for s in spellings), key=_digits) for name in spellings[0]}
 
 
 def _digits(precision: str) -> int:
@@ -332,5 +344,8 @@ def _join(frames: list[Frame]) -> Frame:
     lines = np.concatenate([f.lines for f in frames])
     order = np.argsort(lines, kind="stable")
     columns = {k: np.concatenate([f.columns[k] for f in frames])[order] for k in first.columns}
-    precision = {k: max((f.precision[k] for f in frames), key=_digits) for k in first.columns}
-    return Frame(first.kind, first.constants, lines[order], columns, precision, first.units)
+    spellings = [spelling for f in frames for spelling in f.spellings]
+    offsets = np.cumsum([0, *(len(f.spellings) for f in frames[:-1])])
+    spelt = np.concatenate([f.spelt + offset for f, offset in zip(frames, offsets.tolist(), strict=True)])
+    lines, precision = lines[order], _finest(spellings)
+    return Frame(first.kind, first.constants, lines, columns, precision, first.units, spelt[order], spellings)

@@ -95,6 +95,14 @@ class Outcome:
         lines = (set(points.lines.tolist()) for points in self.of(Points))
         return self.lines.union({event.line for event in self.events if event.line}, *lines)
 
+    @property
+    def precisions(self) -> list[tuple[str, ...]]:
+        """How finely each column is written."""
+        found = {
+            (p.run, p.phase, str(p.rank), raw, c.precision) for p in self.of(Points) for raw, c in p.values.items()
+        }
+        return sorted(found)
+
     def flat(self) -> dict[str, Any]:
         """Everything, in an order of its own: equal for equal content however it came in stretches."""
         if self._flat is None:
@@ -195,13 +203,13 @@ def _fold(outcome: Outcome, state: dict[str, Any], path: str, stretch: Stretch) 
     outcome.items += [Issue("broken JSON object", line, text[:500]) for line, text in broken]
 
 
-def read_together(parser: LineParser, path: str, files: Sequence[bytes]) -> list[Outcome]:
+def read_together(parser: LineParser, samples: Sequence[Sample]) -> list[Outcome]:
     """Items of several files whose lines the engine sees in one call."""
-    stretches = [stretch for raw in files if (stretch := Normaliser().feed(raw, final=True))]
+    stretches = [stretch for s in samples if (stretch := Normaliser().feed(s.raw, final=True))]
     outcomes = []
-    for scan in scan_together(engine(parser), stretches):
+    for sample, scan in zip(samples, scan_together(engine(parser), stretches), strict=True):
         outcome = Outcome(parser, matched=scan.matched)
-        outcome.items += parser.fold(parser.start(place(path)), place(path), scan)
+        outcome.items += parser.fold(parser.start(place(sample.path)), place(sample.path), scan)
         outcomes.append(outcome)
     return outcomes
 
