@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 from llmstats.errors import LlmstatsError, NotFound
 from llmstats.excerpts import is_program, is_prose
@@ -74,10 +77,29 @@ def parser(name: str) -> Parser:
     Raises:
         NotFound: no format has this name.
     """
-    for candidate in parsers():
+    for candidate in _namesake(name) or parsers():
         if candidate.name == name:
             return candidate
     raise NotFound.among("format", name, (p.name for p in parsers()))
+
+
+@cache
+def _namesake(name: str) -> list[Parser]:
+    """The parser in the module of its own name, if that is where it is: no need to load a hundred others."""
+    module = f"llmstats.parsers.{name}"
+    if not name.isidentifier() or name.startswith("_") or find_spec(module) is None:
+        return []
+    return [p for p in _parsers_in(importlib.import_module(module)) if p.name == name]
+
+
+@cache
+def registry_version() -> str:
+    """Changes whenever a format appears, disappears or changes: files that nobody recognised are tried again."""
+    package = importlib.import_module("llmstats.parsers")
+    files = [entry for path in package.__path__ for entry in os.scandir(path) if entry.name.endswith(".py")]
+    stats = sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in files)
+    points = sorted((point.name, point.value) for point in entry_points(group=GROUP))
+    return f"registry-{zlib.crc32(repr((stats, points)).encode()):08x}"
 
 
 def detect(head: Head) -> Verdict:

@@ -110,7 +110,6 @@ class Ingest:
         began = time.monotonic()
         wishes = Wishes(documents, formats.parser(fallback).name if fallback else None)
         self.report = Report(self._store.path)
-        formats.parsers()  # before the workers fork: a broken format is one error, not one per file
         known = self._known()
         found = discover(list(inputs), skip=self._own_files())
         todo = plan(found, known, labels or {}, lambda k, table: is_current(k, table, wishes), wishes)
@@ -120,6 +119,8 @@ class Ingest:
         self._progress = Progress(0, len(todo.jobs), 0, sum(j.found.size for j in todo.jobs))
         read_again = {job.found.path for job in todo.jobs}  # their bytes may be others now (a rotated log)
         self._contents = Contents({path: k for path, k in known.items() if path not in read_again})
+        if todo.jobs or todo.stdin:
+            formats.parsers()  # before the workers fork: a broken format is one error, not one per file
         try:
             if todo.stdin:
                 self._read_stdin(known, dict(labels or {}), wishes)

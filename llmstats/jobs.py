@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from llmstats import formats, mapping
+from llmstats.errors import NotFound
 from llmstats.excerpts import is_prose
 from llmstats.mapping import FileMap, Mapped
 from llmstats.parsing import Parser
@@ -62,13 +62,6 @@ class Part:
 # --------------------------------------------------------------------------- versions
 
 
-@cache
-def registry_version() -> str:
-    """Changes whenever a format appears, disappears or changes: files that nobody recognised are tried again."""
-    text = ",".join(f"{p.name}={p.version}" for p in formats.parsers())
-    return f"registry-{zlib.crc32(text.encode()):08x}"
-
-
 def is_current(known: Known, table: FileMap | None = None, wishes: Wishes = _NO_WISHES) -> bool:
     """Whether the parser that read a source is still the one that would read it now."""
     if known.status == "duplicate":
@@ -80,8 +73,17 @@ def is_current(known: Known, table: FileMap | None = None, wishes: Wishes = _NO_
         return (known.format, known.parser_version) == (parser.name, str(parser.version))
     if known.format is None:
         untried = wishes.fallback is not None and known.status == "unrecognised" and not is_prose(known.path)
-        return known.parser_version == registry_version() and not untried
-    return any(p.name == known.format and str(p.version) == known.parser_version for p in formats.parsers())
+        return known.parser_version == formats.registry_version() and not untried
+    return known.parser_version == _version(known.format)
+
+
+@cache
+def _version(name: str) -> str | None:
+    """Version of the format of this name; None where it does not exist any more."""
+    try:
+        return str(formats.parser(name).version)
+    except NotFound:
+        return None
 
 
 def parser_by(table: FileMap) -> Parser:
@@ -122,7 +124,7 @@ def outcome(job: Job, status: str, reason: str = "", **columns: Any) -> Part:
         "status": status,
         "error": reason or None,
         "bytes_read": 0,
-        "parser_version": registry_version(),
+        "parser_version": formats.registry_version(),
         "state": excerpts_mark(job) or None,
         **columns,
     }

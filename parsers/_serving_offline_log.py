@@ -35,12 +35,16 @@ _STARTED = {
     "throughput": re.compile(r"BenchmarkThroughputSubcommand|Namespace\(.*\bhf_max_batch_size="),
     "latency": re.compile(r"BenchmarkLatencySubcommand|Namespace\(.*\bnum_iters_warmup="),
 }
+#: One of these is in every such text; looked for first, because most files are of other formats.
+_SIGNS = ("Throughput: ", "Avg latency: ", "Subcommand", "Namespace(", "vllm bench ")
 _LOGGED = re.compile(r"^(?:\([^)\n]*\) )?(?:INFO|WARNING) \d\d-\d\d \d\d:\d\d:\d\d \[", re.M)
 
 
 def shown(head: Head) -> str | None:
     """``throughput`` or ``latency``: whose result or beginning a text holds; None: neither's, or a server's as well."""
     text = head.text
+    if not any(sign in text for sign in _SIGNS):
+        return None
     if "Num totol tokens" in text or is_program(head) or is_json(text) or writer(head) is not None:
         return None
     for name, guard, line in (("throughput", "Throughput: ", _THROUGHPUT), ("latency", "Avg latency: ", _LATENCY)):
