@@ -39,9 +39,15 @@ def _modules() -> list[object]:
     return [importlib.import_module(f"llmstats.parsers.{name}") for name in names]
 
 
+@cache
+def _the(kind: type[Parser]) -> Parser:
+    """The one instance of a class."""
+    return kind()
+
+
 def _parsers_in(module: object) -> list[Parser]:
     return [
-        member()
+        _the(member)
         for _, member in inspect.getmembers(module, inspect.isclass)
         if issubclass(member, Parser)
         and member.__module__ == getattr(module, "__name__", "")

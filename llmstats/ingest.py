@@ -138,13 +138,16 @@ class Ingest:
         self._missing = not os.path.exists(self._store.path)
         if self._missing:
             return {}
-        self._store.create_or_migrate()
-        self._old_keys = self._store.uncatalogued()
-        return self._store.known()
+        with _uninterrupted():
+            self._store.create_or_migrate()
+            self._old_keys = self._store.uncatalogued()
+            known = self._store.known()
+        return known
 
     def _create(self) -> None:
         if self._missing:
-            self._store.create_or_migrate()
+            with _uninterrupted():
+                self._store.create_or_migrate()
             self._missing = False
 
     def _own_files(self) -> list[str]:
@@ -290,7 +293,7 @@ def _stat_columns(part: Part) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back while a transaction runs, and let it through afterwards."""
+    """Hold Ctrl-C back while the database works, which knows no KeyboardInterrupt, and let it through afterwards."""
     held: list[int] = []
     try:
         before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))

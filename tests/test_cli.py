@@ -111,7 +111,7 @@ def test_every_listing_speaks_every_format(db: str, tmp_path: Path, listing: lis
     elif form == "parquet":
         assert data[:4] == b"PAR1"
     else:
-        assert b"toy" in data
+        assert b"031500" in data  # a long path is shortened in its middle
 
 
 def test_show_walks_a_number_back_to_its_line(db: str) -> None:
