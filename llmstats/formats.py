@@ -39,10 +39,12 @@ def _modules() -> list[object]:
     return [importlib.import_module(f"llmstats.parsers.{name}") for name in names]
 
 
-@cache
+_INSTANCES: dict[tuple[str, str], Parser] = {}
+
+
 def _the(kind: type[Parser]) -> Parser:
     """The one instance of a class."""
-    return kind()
+    return _INSTANCES.setdefault((kind.__module__, kind.__qualname__), kind())
 
 
 def _parsers_in(module: object) -> list[Parser]:

@@ -138,10 +138,11 @@ class Ingest:
         self._missing = not os.path.exists(self._store.path)
         if self._missing:
             return {}
+        known: dict[str, Known] = {}
         with _uninterrupted():
             self._store.create_or_migrate()
             self._old_keys = self._store.uncatalogued()
-            known = self._store.known()
+            known |= self._store.known()
         return known
 
     def _create(self) -> None:
