@@ -39,12 +39,14 @@ def _modules() -> list[object]:
     return [importlib.import_module(f"llmstats.parsers.{name}") for name in names]
 
 
-_INSTANCES: dict[tuple[str, str], Parser] = {}
+_INSTANCES: dict[type[Parser], Parser] = {}
 
 
 def _the(kind: type[Parser]) -> Parser:
     """The one instance of a class."""
-    return _INSTANCES.setdefault((kind.__module__, kind.__qualname__), kind())
+    if kind not in _INSTANCES:
+        _INSTANCES[kind] = kind()
+    return _INSTANCES[kind]
 
 
 def _parsers_in(module: object) -> list[Parser]:
