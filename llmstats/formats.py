@@ -119,17 +119,27 @@ def detect(head: Head) -> Verdict:
     """
     if is_program(head.place.name):
         return Verdict()
-    prose = is_prose(head.place.name)
-    asked = [p for p in parsers() if not isinstance(p, BinaryParser) and (p.documents or not prose)]
-    return _decide([p for p in asked if not p.on_request], head)
+    return _decide(_readers_of_text(is_prose(head.place.name)), head)
 
 
 def detect_binary(head: Head) -> Verdict:
     """Which binary format a file is, by its path and its first bytes."""
-    return _decide([p for p in parsers() if isinstance(p, BinaryParser)], head)
+    return _decide(_readers_of_bytes(), head)
 
 
-def _decide(asked: list[Parser], head: Head) -> Verdict:
+@cache
+def _readers_of_text(prose: bool) -> tuple[Parser, ...]:
+    """Whom to ask about a text; worked out once, not for each file."""
+    texts = (p for p in parsers() if not isinstance(p, BinaryParser) and not p.on_request)
+    return tuple(p for p in texts if p.documents or not prose)
+
+
+@cache
+def _readers_of_bytes() -> tuple[Parser, ...]:
+    return tuple(p for p in parsers() if isinstance(p, BinaryParser))
+
+
+def _decide(asked: tuple[Parser, ...], head: Head) -> Verdict:
     answers = [(p, reason) for p in asked if (reason := p.detect(head))]
     if len(answers) == 1:
         return Verdict(*answers[0])

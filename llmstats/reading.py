@@ -407,8 +407,8 @@ def _start(job: Job, raw: bytes) -> Reading | Part:
     """Decide what a source is by its first bytes."""
     if not raw:
         return outcome(job, "empty", "no bytes")
-    verdict = _verdict(job, raw[:HEAD_BYTES])
     refused = sources.classify(raw[:HEAD_BYTES])
+    verdict = _verdict(job, raw[:HEAD_BYTES], is_text=refused is None)
     if verdict.parser is None and refused:
         return outcome(job, *refused)
     if verdict.ambiguous:
@@ -418,13 +418,13 @@ def _start(job: Job, raw: bytes) -> Reading | Part:
     return Reading(job, verdict.parser, verdict.reason, BlockHasher())
 
 
-def _verdict(job: Job, raw: bytes) -> formats.Verdict:
+def _verdict(job: Job, raw: bytes, *, is_text: bool) -> formats.Verdict:
     """What a user's table says, else what the file says, else what the user asked for."""
     place = Place(job.found.path, job.found.mtime_ns / 1e9)
     if job.table is not None:
         return formats.Verdict(parser_by(job.table), f"files = {job.table.files!r} in {job.table.base}/llmstats.toml")
-    verdict = detect(place, raw)
-    if verdict.parser or verdict.ambiguous or sources.classify(raw) or is_prose(job.found.path):
+    verdict = detect(place, raw, is_text=is_text)
+    if verdict.parser or verdict.ambiguous or not is_text or is_prose(job.found.path):
         return verdict
     asked = formats.parser(job.wishes.fallback) if job.wishes.fallback else _asked_before(job)
     reason = asked.detect(head_of(place, raw)) if asked else None
@@ -437,10 +437,10 @@ def _asked_before(job: Job) -> Parser | None:
     return known if known and known.on_request else None
 
 
-def detect(place: Place, raw: bytes) -> formats.Verdict:
-    """Which format a file is by its first bytes; of a text only what may be one is asked."""
+def detect(place: Place, raw: bytes, *, is_text: bool = True) -> formats.Verdict:
+    """Which format a file is by its first bytes; formats of text are only asked of what may be one."""
     binary = formats.detect_binary(Head(place, "", raw))
-    if binary.parser or binary.ambiguous or sources.classify(raw):
+    if binary.parser or binary.ambiguous or not is_text:
         return binary
     return formats.detect(head_of(place, raw))
 
