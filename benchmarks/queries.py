@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from llmstats.query import QueryInfo, list_queries
 from llmstats.query import run as ask
+from llmstats.questions import Question, list_queries
 from llmstats.records import Measurement, Run
 from llmstats.store import Store
 from llmstats.store_types import REPLACE, CanonicalPoints, Delta, SeriesColumn
@@ -113,7 +113,7 @@ def times(path: Path) -> Iterator[list[str]]:
     """Name, seconds for everything and for one experiment, of each named query; the second of two counts."""
     with Store(str(path)).reading() as con:
 
-        def warm(query: QueryInfo, **parameters: str) -> str:
+        def warm(query: Question, **parameters: str) -> str:
             ask(con, query.name, parameters)
             started = time.perf_counter()
             ask(con, query.name, parameters)

@@ -54,7 +54,7 @@ def programs() -> str:
 
 def queries() -> str:
     """Table of the named queries."""
-    from llmstats.query import list_queries
+    from llmstats.questions import list_queries
 
     rows = [(f"`{q.name}`", q.title, ", ".join(f"`{p.name}`" for p in q.parameters)) for q in list_queries()]
     return _table(("query", "what it answers", "parameters"), rows)
@@ -62,7 +62,7 @@ def queries() -> str:
 
 def parameters() -> str:
     """Each named query with its description and its parameters."""
-    from llmstats.query import list_queries
+    from llmstats.questions import list_queries
 
     parts = []
     for query in list_queries():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from llmstats import query
+from llmstats import query, questions
 from llmstats.errors import InputError, NotFound
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ BINS = 1200
 
 def parameters_of(*queries: str) -> dict[str, str]:
     """Names and defaults (as text) of the parameters of named queries; the first of a name counts."""
-    known = {q.name: q for q in query.list_queries()}
+    known = {q.name: q for q in questions.list_queries()}
     found: dict[str, str] = {}
     for name in queries:
         for p in known[name].parameters:
@@ -75,7 +75,7 @@ def count(n: int, what: str) -> str:
 
 def written(name: str, text: Mapping[str, str]) -> str:
     """The question behind a picture, as DuckDB takes it."""
-    known = {p.name: p for q in query.list_queries() if q.name == name for p in q.parameters}
+    known = {p.name: p for q in questions.list_queries() if q.name == name for p in q.parameters}
     given = [f"{k} := '{v}'" if known[k].type == "VARCHAR" else f"{k} := {v}" for k, v in text.items() if k in known]
     return f"FROM {name}({', '.join(given)})"
 

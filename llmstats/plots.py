@@ -1,41 +1,33 @@
 """Pictures: a named question, drawn to a PNG, SVG or PDF file.
 
-Each picture is two steps that know nothing of each other: one asks the store (`plot_data…`), one draws what
-it got.
+The pictures are the modules of `llmstats.pictures`.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import pkgutil
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from llmstats import plot_convergence, plot_data, plot_data_speed, plot_serving, plot_style, plot_throughput
+from llmstats import plot_data, plot_style
 from llmstats.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     import duckdb
-    from matplotlib.figure import Figure
+
+    from llmstats.picture import Picture
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture: the named queries whose parameters it takes, how it asks, how it draws."""
-
-    queries: tuple[str, ...]
-    fetch: Callable[..., Any]
-    draw: Callable[[Any], Figure]
-    without: tuple[str, ...] = ()  #: parameters that change nothing in the picture
-
-
-PICTURES = {
-    "convergence": Picture(("convergence",), plot_data.curves, plot_convergence.draw),
-    "throughput": Picture(("throughput_trend", "throughput_drops"), plot_data_speed.trends, plot_throughput.draw),
-    "serving": Picture(("serving",), plot_data_speed.cells, plot_serving.draw, ("statistic",)),
-}
+@cache
+def pictures() -> dict[str, Picture]:
+    """All pictures by name."""
+    package = importlib.import_module("llmstats.pictures")
+    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    return {name: importlib.import_module(f"llmstats.pictures.{name}").PICTURE for name in names}
 
 
 def plot(con: duckdb.DuckDBPyConnection, name: str, output: str | os.PathLike[str], **parameters: Any) -> None:
@@ -49,10 +41,10 @@ def plot(con: duckdb.DuckDBPyConnection, name: str, output: str | os.PathLike[st
         QueryError: a parameter of the wrong type.
         InputError: another suffix, nothing to draw, or a file that cannot be written.
     """
-    if name not in PICTURES:
-        raise NotFound.among("picture", name, PICTURES)
+    if name not in pictures():
+        raise NotFound.among("picture", name, pictures())
     form = _form(os.fspath(output))
-    picture = PICTURES[name]
+    picture = pictures()[name]
     known = plot_data.parameters_of(*picture.queries)
     known = {k: v for k, v in known.items() if k not in picture.without}
     for given in parameters:

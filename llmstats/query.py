@@ -1,25 +1,17 @@
-"""Questions: named queries (table macros in ``schemas/queries``) and read-only SQL.
-
-A named query is one SQL file whose leading comment is its documentation: the first line is its title, lines
-``parameter: NAME TYPE = DEFAULT -- text`` its parameters, the rest its description.  Files that begin with an
-underscore hold macros that the queries share.
-"""
+"""Asking: named queries (see `llmstats.questions`) and read-only SQL, on a connection that somebody else opened."""
 
 from __future__ import annotations
 
 import difflib
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from importlib import resources
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import NotFound, QueryError
+from llmstats.questions import Question, find, install_own, list_queries
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,7 +22,6 @@ if TYPE_CHECKING:
 #: What SQL from a user may take at most; a smaller machine keeps DuckDB's own limits.
 MEMORY_LIMIT = 8 * 2**30
 THREADS = 8
-_PARAMETER = re.compile(r"parameter: (?P<name>\w+) (?P<type>\w+) = (?P<default>.+?) -- (?P<text>.+)$")
 _FIRST_WORDS = (
     "select", "from", "with", "describe", "desc", "show", "summarize", "pivot", "unpivot", "values", "table", "explain"
 )  # fmt: skip
@@ -39,31 +30,6 @@ _FIRST_WORD = re.compile(r"(?>(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*)(\w+)", re.S
 _EXPLAIN = re.compile(rf"{_SPACE}explain\b{_SPACE}(?:analyze\b|\([^()]*\))?", re.S | re.I)
 _MISSING = re.compile(r"(?:Table|View|Function) with name (\S+?)!? does not exist", re.I)
 _BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-
-
-#: Listings by the name of what they list; the macros cannot have it, since the tables do.
-LISTINGS = {"runs": "run_list", "sources": "source_health"}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a named query; ``default`` as SQL writes it."""
-
-    name: str
-    type: str
-    default: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueryInfo:
-    """What is known of a named query without a database."""
-
-    name: str
-    title: str
-    description: str
-    parameters: tuple[Parameter, ...]
-    sql: str
 
 
 class Answer:
@@ -89,110 +55,25 @@ class Answer:
         self._table = table
 
     @property
-    def rows(self) -> list[tuple[Any, ...]]:
-        """All rows; made when first asked for, since `pl` and `df` do without."""
-        if self._rows is None:
-            columns = [] if self._table is None else [column.to_pylist() for column in self._table.columns]
-            self._rows = list(zip(*columns, strict=True))
-        return self._rows
-
-    def arrow(self) -> pa.Table:
-        """As a pyarrow table."""
-        import pyarrow as pa
-
-        if self._table is None:
-            self._table = pa.table({name: [row[i] for row in self.rows] for i, name in enumerate(self.columns)})
-        return self._table
-
-    def pl(self) -> pl.DataFrame:
-        """As a polars frame."""
-        import polars as pl
-
-        frame = pl.from_arrow(self.arrow())
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    def df(self) -> pd.DataFrame:
-        """As a pandas frame."""
-        return self.arrow().to_pandas()
-
-    def __repr__(self) -> str:
-        count = len(self.rows) if self._table is None else self._table.num_rows
-        return f"Answer({count} rows: {', '.join(self.columns)})"
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names of which none occurs twice: ``a, a`` becomes ``a, a_1``."""
-    given: list[str] = []
-    for name in names:
-        numbered = (f"{name}_{n}" for n in count(1))
-        given.append(name if name not in given else next(n for n in numbered if n not in given and n not in names))
-    return given
-
-
-# --------------------------------------------------------------------------- the catalogue of queries
-
-
-def _files() -> list[tuple[str, str]]:
-    folder = resources.files("llmstats.schemas").joinpath("queries")
-    files = [(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".sql")]
-    return sorted(files)
-
-
-def _info(name: str, sql: str) -> QueryInfo:
-    header = []
-    for line in sql.splitlines():
-        if not line.startswith("--"):
-            break
-        header.append(line.removeprefix("--").removeprefix(" "))
-    parameters = tuple(Parameter(**m.groupdict()) for line in header if (m := _PARAMETER.match(line)))
-    prose = [line for line in header if not line.startswith("parameter: ")]
-    return QueryInfo(name, prose[0] if prose else "", "\n".join(prose[1:]).strip(), parameters, sql)
-
-
-@cache
-def list_queries() -> tuple[QueryInfo, ...]:
-    """All named queries, by name."""
-    return tuple(_info(name, sql) for name, sql in _files() if not name.startswith("_"))
-
-
-def install(con: duckdb.DuckDBPyConnection) -> None:
-    """Create all macros; those that others need first, since a macro's body is bound when it is created."""
-    left = dict(_files())
-    while left:
-        made = [name for name, sql in left.items() if not any(_uses(sql, other) for other in left if other != name)]
-        if not made:
-            raise QueryError(f"named queries need each other in a circle: {', '.join(left)}")
-        for name in made:
-            con.execute(left.pop(name))
-
-
-def _uses(sql: str, other: str) -> bool:
-    return re.search(rf"^(?!\s*--).*\b{re.escape(other)}\s*\(", sql, re.M) is not None
-
-
-# --------------------------------------------------------------------------- answering
-
-
-def run(con: duckdb.DuckDBPyConnection, question: str, parameters: Mapping[str, str] | None = None) -> Answer:
-    """Answer a named query (one word) or one statement of read-only SQL.
-
-    Before SQL runs, ``con`` is guarded (see `guard`) and stays so.
+    def rows(con: duckdb.DuckDBPyConnection, name: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Rows of a named query by column; for answers that build on others.
 
     Raises:
-        NotFound: no such query or parameter, or no experiment or run that ``pick`` names.
-        QueryError: a parameter of the wrong type, or SQL that DuckDB refuses.
+        NotFound, QueryError: as `run`.
     """
-    parameters = parameters or {}
-    question = question.strip()
-    if re.fullmatch(r"[\w-]*", question):
-        answer = _ask(con, _call(question, parameters))
-        if not answer.rows:
-            _check_pick(con, parameters.get("pick", "*"))
-        return answer
-    _check_statement(question, parameters)
-    guard(con)
-    return _ask(con, question)
+    answer = run(con, name, {k: str(v) for k, v in (given or {}).items() if v is not None})
+    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+
+
+def _named(con: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, str]) -> Answer:
+    values = _typed(question, parameters)
+    if question.answer is None:
+        answer = _ask(con, _call(question, values))
+    else:
+        answer = question.answer(con, **{p.name: p.value for p in question.parameters} | values)
+    if not answer.rows:
+        _check_pick(con, parameters.get("pick", "*"))
+    return answer
 
 
 def _ask(con: duckdb.DuckDBPyConnection, sql: str) -> Answer:
@@ -260,69 +141,32 @@ def _check_pick(con: duckdb.DuckDBPyConnection, pick: str) -> None:
         raise NotFound.among("experiment or run", pick, known)
 
 
-def _call(name: str, parameters: Mapping[str, str]) -> str:
-    """The call of a named query; values are written as literals, since binding them imports pandas (0.4 s)."""
-    known = {q.name: q for q in list_queries()}
-    name = LISTINGS.get(name, name)
-    if name not in known:
-        raise NotFound.among("query", name, [*known, *LISTINGS])
-    wanted = {p.name: p for p in known[name].parameters}
-    for given in parameters:
-        if given not in wanted:
-            raise NotFound.among(f"parameter of {name}", given, wanted)
-    arguments = ", ".join(f"{k} := {_literal(_typed(wanted[k], v))}" for k, v in parameters.items())
-    return f"FROM {name}({arguments})"
+def _call(question: Question, values: Mapping[str, Any]) -> str:
+    """The call of a macro; values are written as literals, since binding them imports pandas (0.4 s)."""
+    arguments = ", ".join(f"{k} := {_literal(v)}" for k, v in values.items())
+    return f"FROM {question.name}({arguments})"
 
 
-def _literal(value: str | float | bool) -> str:
+def _literal(value: str | float | bool | None) -> str:
+    if value is None:
+        return "NULL"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return f"'{value}'::DOUBLE" if isinstance(value, float) else str(value)
 
 
-def _typed(parameter: Parameter, text: str) -> Any:
-    """A parameter's text as a value of its type.
+def _typed(question: Question, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters of a question as values of their types.
 
     Raises:
-        QueryError: the text is none of that type.
+        NotFound: the question has no such parameter.
+        QueryError: a text is none of the type.
     """
-    read, wanted = _READERS[parameter.type]
-    try:
-        return read(text)
-    except ValueError:
-        option = f"--{parameter.name.replace('_', '-')}"
-        hint = f"{parameter.text}; default {parameter.default}"
-        raise QueryError(f"{option} {text!r}: {wanted} is needed ({hint})") from None
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if math.isnan(value):
-        raise ValueError(text)
-    return value
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if abs(value) >= 2**63:
-        raise ValueError(text)
-    return value
-
-
-def _truth(text: str) -> bool:
-    words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
-    if text.lower() not in words:
-        raise ValueError(text)
-    return words[text.lower()]
-
-
-#: What reads a parameter of a type, and what to ask for where it cannot.
-_READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
-    "DOUBLE": (_number, "a number"),
-    "BIGINT": (_whole, "a whole number"),
-    "BOOLEAN": (_truth, "true or false"),
-    "VARCHAR": (str, "a text"),
-}
+    wanted = {p.name: p for p in question.parameters}
+    for given in parameters:
+        if given not in wanted:
+            raise NotFound.among(f"parameter of {question.name}", given, wanted)
+    return {k: wanted[k].typed(v) for k, v in parameters.items()}
 
 
 def _check_statement(sql: str, parameters: Mapping[str, str]) -> None:
@@ -359,5 +203,10 @@ def _kinds(sql: str) -> list[str]:
 def _explain(message: str) -> str:
     """DuckDB's message; where a named query was meant, say so."""
     match = _MISSING.search(message)
-    meant = difflib.get_close_matches(match[1].strip('"'), [q.name for q in list_queries()], 1) if match else []
-    return f"{message}\n{meant[0]} is a named query: write FROM {meant[0]}()" if meant else message
+    known = {q.name: q for q in list_queries()}
+    meant = difflib.get_close_matches(match[1].strip('"'), list(known), 1) if match else []
+    if not meant:
+        return message
+    if known[meant[0]].answer:
+        return f"{message}\n{meant[0]} is more than SQL: ask it by its name alone, llmstats query {meant[0]}"
+    return f"{message}\n{meant[0]} is a named query: write FROM {meant[0]}()"

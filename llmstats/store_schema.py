@@ -155,6 +155,6 @@ def _load_catalogues(con: DuckDBPyConnection) -> None:
 
 
 def _install_queries(con: DuckDBPyConnection) -> None:
-    from llmstats import query
+    from llmstats import questions
 
-    query.install(con)
+    questions.install(con)

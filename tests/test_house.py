@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = sorted(path for folder in ("llmstats", "parsers", "runners") for path in (ROOT / folder).glob("*.py"))
+PACKAGE = sorted(path for folder in ("llmstats", "parsers", "runners") for path in (ROOT / folder).rglob("*.py"))
 EVERYTHING = PACKAGE + sorted(p for folder in ("tests", "benchmarks", "docs") for p in (ROOT / folder).glob("*.py"))
 #: No static tool sees these two (they stand under llmstats only once installed): they are discovered.
 DISCOVERED = ("llmstats.parsers", "llmstats.runners")
+#: Folders that every tool sees; still the program finds them and names none (tests may).
+FOUND = ("llmstats.answers", "llmstats.pictures")
 
 
 def imported(path):
@@ -34,6 +36,13 @@ def function_lengths(path):
 def test_nobody_imports_a_parser_or_runner_by_name():
     names = {str(path.relative_to(ROOT)): list(imported(path)) for path in EVERYTHING}
     prefixes = tuple(f"{package}." for package in DISCOVERED)
+    assert [(path, n) for path, found in names.items() for n in found if n.startswith(prefixes)] == []
+
+
+def test_the_program_names_no_answer_and_no_picture():
+    outside = [p for p in PACKAGE if p.parent.name not in ("answers", "pictures")]
+    names = {str(path.relative_to(ROOT)): list(imported(path)) for path in outside}
+    prefixes = tuple(f"{package}." for package in FOUND)
     assert [(path, n) for path, found in names.items() for n in found if n.startswith(prefixes)] == []
 
 

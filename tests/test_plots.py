@@ -21,13 +21,17 @@ import pytest
 from matplotlib.figure import Figure
 
 import llmstats
-from llmstats import plot_convergence, plot_data, plot_data_speed, plot_serving, plot_style, plot_throughput
+from llmstats import plot_data, plot_data_speed, plot_style
 from llmstats.errors import InputError, NotFound, QueryError
+from llmstats.pictures import convergence as plot_convergence
+from llmstats.pictures import serving as plot_serving
+from llmstats.pictures import throughput as plot_throughput
 from llmstats.plot_data import Curve, Curves
 from llmstats.plot_data_speed import Case, Cells, Panel, Speed, Sweep, Trends
-from llmstats.plots import PICTURES, plot
+from llmstats.plots import pictures, plot
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "work_dirs"
+OURS = ("convergence", "serving", "throughput")
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 
@@ -58,7 +62,7 @@ def train(folder: Path, values: list[float], *, name: str = "toy", **more: float
 
 def fetch(store: str, name: str, **given: str) -> Any:
     with closing(duckdb.connect(store, read_only=True)) as con:
-        return PICTURES[name].fetch(con, given)
+        return pictures()[name].fetch(con, given)
 
 
 def drawn(draw: Callable[[Any], Figure], data: Any) -> Figure:
@@ -100,7 +104,7 @@ def _unseen(axis: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
-@pytest.mark.parametrize("name", list(PICTURES))
+@pytest.mark.parametrize("name", OURS)
 def test_the_same_question_gives_the_same_file(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, form: str
 ) -> None:
@@ -177,7 +181,7 @@ def test_what_cannot_be_drawn_is_explained(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", list(PICTURES))
+@pytest.mark.parametrize("name", OURS)
 def test_an_empty_store_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     llmstats.open(str(tmp_path / "x.duckdb")).ingest(tmp_path / "empty")

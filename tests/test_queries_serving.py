@@ -6,7 +6,7 @@ import pytest
 
 import llmstats
 from llmstats.formats import parsers
-from llmstats.query import list_queries
+from llmstats.questions import list_queries
 from llmstats.records import Event, Issue, Measurement, Run
 from llmstats.store_types import REPLACE, Delta
 

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from llmstats import query
+from llmstats import questions
 
 FILES = {
     f.name.removesuffix(".sql"): f.read_text("utf-8")
@@ -72,7 +72,7 @@ def test_the_file_is_named_like_its_macro(name):
     assert parts(FILES[name])[0] == name
 
 
-@pytest.mark.parametrize("info", query.list_queries(), ids=lambda q: q.name)
+@pytest.mark.parametrize("info", questions.macros(), ids=lambda q: q.name)
 def test_the_header_says_what_the_macro_takes(info):
     """Names, types and defaults of the documentation are those of the code."""
     _, names, _ = parts(info.sql)

@@ -8,9 +8,10 @@ import duckdb
 import pytest
 
 import llmstats
-from llmstats import query
+from llmstats import query, questions
 from llmstats.errors import NotFound, QueryError
-from llmstats.query import Answer, Parameter, list_queries
+from llmstats.query import Answer
+from llmstats.questions import Parameter, list_queries, macros
 from llmstats.records import Run
 from llmstats.store_types import REPLACE, Delta
 
@@ -60,7 +61,7 @@ def test_headers_say_what_the_macros_take(con):
             " WHERE function_type = 'table_macro' AND NOT internal"
         ).fetchall()
     }
-    for info in list_queries():
+    for info in macros():
         assert [(p.name, p.type) for p in info.parameters] == made[info.name], info.name
         macro = info.sql[info.sql.index("CREATE OR REPLACE MACRO") :]
         for p in info.parameters:
@@ -76,8 +77,8 @@ def test_defaults_written_out_change_nothing(con, info):
 def test_install_is_idempotent_and_finds_its_order(con):
     before = con.execute("SELECT count(*) FROM duckdb_functions() WHERE NOT internal").fetchall()
     with duckdb.connect() as other, pytest.raises(duckdb.CatalogException):
-        query.install(other)  # a body is bound when its macro is created: there are no tables here
-    assert before[0][0] > len(list_queries())
+        questions.install(other)  # a body is bound when its macro is created: there are no tables here
+    assert before[0][0] > len(macros())
 
 
 # --------------------------------------------------------------------------- names and parameters
@@ -129,13 +130,13 @@ def test_wrong_types_are_explained(con, name, text, says):
     ],
 )  # fmt: skip
 def test_parameters_are_typed(kind, text, value):
-    assert query._typed(Parameter("p", kind, "", ""), text) == value
+    assert Parameter("p", kind, "", "").typed(text) == value
 
 
 def test_every_type_in_use_is_read():
-    assert {p.type for q in list_queries() for p in q.parameters} <= set(query._READERS)
+    assert {p.type for q in list_queries() for p in q.parameters} <= set(questions._READERS)
     with pytest.raises(QueryError, match="true or false"):
-        query._typed(Parameter("p", "BOOLEAN", "false", "whether"), "maybe")
+        Parameter("p", "BOOLEAN", "false", "whether").typed("maybe")
 
 
 @pytest.mark.parametrize("text", ["it's", "'; DROP TABLE run_rows; --", "a\\'b", "", "损失", "x" * 10_000, "%_"])

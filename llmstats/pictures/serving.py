@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmstats.plot_data_speed import Case, Cells
+from llmstats.picture import Picture
+from llmstats.plot_data_speed import Case, Cells, cells
 from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, plain, sheet
 
 if TYPE_CHECKING:
@@ -127,3 +128,6 @@ def _keys(data: Cells) -> list[list[Key]]:
     if len(data.cases) > MOST:
         keys.append([Key(f"{len(data.cases) - MOST:,} more pairs of lengths, not drawn (choose with --pick)", blank)])
     return keys
+
+
+PICTURE = Picture("Throughput and time to first token over the load", ("serving",), cells, draw, ("statistic",))

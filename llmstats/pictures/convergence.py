@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmstats.plot_data import Curve, Curves
+from llmstats.picture import Picture
+from llmstats.plot_data import Curve, Curves, curves
 from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, named, number_axis, plain, sheet
 
 if TYPE_CHECKING:
@@ -186,3 +187,6 @@ def _where(data: Curves, test: Callable[[float], bool]) -> str:
     if not steps:
         return ""
     return f"first at step {steps[0]:,}" if len(steps) > 1 else f"at step {steps[0]:,}"
+
+
+PICTURE = Picture("Curves of the loss with the threshold and its readings", ("convergence",), curves, draw)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llmstats.plot_data_speed import Panel, Speed, Trends
+from llmstats.picture import Picture
+from llmstats.plot_data_speed import Panel, Speed, Trends, trends
 from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, named, number_axis, plain, sheet, short
 
 if TYPE_CHECKING:
@@ -124,3 +125,8 @@ def _keys(data: Trends) -> list[list[Key]]:
         more = f"{len(data.panels) - MOST:,} more experiments are not drawn (choose with --pick)"
         rows.append([Key(more, {"linestyle": "none"})])
     return rows
+
+
+PICTURE = Picture(
+    "Speed of each training over its steps, with its drops", ("throughput_trend", "throughput_drops"), trends, draw
+)
