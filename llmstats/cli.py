@@ -316,7 +316,8 @@ def _parameters(words: Sequence[str]) -> dict[str, str]:
 
 def _list_queries(form: str | None, output: str | None, only: str | None = None) -> None:
     from llmstats.errors import NotFound
-    from llmstats.query import Answer, list_queries
+    from llmstats.query import Answer
+    from llmstats.questions import list_queries
 
     known = list_queries()
     if only is not None and only not in {q.name for q in known}:

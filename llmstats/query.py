@@ -55,7 +55,78 @@ class Answer:
         self._table = table
 
     @property
-    def rows(con: duckdb.DuckDBPyConnection, name: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All rows; made when first asked for, since `pl` and `df` do without."""
+        if self._rows is None:
+            columns = [] if self._table is None else [column.to_pylist() for column in self._table.columns]
+            self._rows = list(zip(*columns, strict=True))
+        return self._rows
+
+    def arrow(self) -> pa.Table:
+        """As a pyarrow table."""
+        import pyarrow as pa
+
+        if self._table is None:
+            self._table = pa.table({name: [row[i] for row in self.rows] for i, name in enumerate(self.columns)})
+        return self._table
+
+    def pl(self) -> pl.DataFrame:
+        """As a polars frame."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.arrow())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def df(self) -> pd.DataFrame:
+        """As a pandas frame."""
+        return self.arrow().to_pandas()
+
+    def __repr__(self) -> str:
+        count = len(self.rows) if self._table is None else self._table.num_rows
+        return f"Answer({count} rows: {', '.join(self.columns)})"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of which none occurs twice: ``a, a`` becomes ``a, a_1``."""
+    given: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{n}" for n in count(1))
+        given.append(name if name not in given else next(n for n in numbered if n not in given and n not in names))
+    return given
+
+
+# --------------------------------------------------------------------------- answering
+
+
+def run(
+    con: duckdb.DuckDBPyConnection,
+    question: str,
+    parameters: Mapping[str, str] | None = None,
+    mine: Sequence[Question] = (),
+) -> Answer:
+    """Answer a named query (one word) or one statement of read-only SQL.
+
+    Before SQL of a user runs, ``con`` is guarded (see `guard`) and stays so; that of ``mine`` (see `questions.own`),
+    their own named queries, is such SQL, and statements can call it.
+
+    Raises:
+        NotFound: no such query or parameter, or no experiment or run that ``pick`` names.
+        QueryError: a parameter of the wrong type, or SQL that DuckDB refuses.
+    """
+    parameters = parameters or {}
+    question = question.strip()
+    if mine:
+        guard(con)
+        install_own(con, mine)
+    if re.fullmatch(r"[\w-]*", question):
+        return _named(con, find(question, mine), parameters)
+    _check_statement(question, parameters)
+    guard(con)
+    return _ask(con, question)
+
+
+def rows(con: duckdb.DuckDBPyConnection, name: str, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """Rows of a named query by column; for answers that build on others.
 
     Raises:
