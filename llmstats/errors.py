@@ -5,7 +5,8 @@
     LlmstatsError                 base: ``str(error)`` is the whole message for a user
      ├─ InputError                a path, option or parameter is wrong (exit code 2)
      │   ├─ NotFound              no such file, run, query, column …: says what was meant
-     │   └─ QueryError            SQL that DuckDB refuses, or a parameter of the wrong type
+     │   ├─ QueryError            SQL that DuckDB refuses, or a parameter of the wrong type
+     │   └─ RecipeError           a recipe's file or parameter is wrong: says file, key and what is allowed
      ├─ ParseError                a document is broken: the source becomes ``failed`` with this text
      ├─ StoreBusy                 another process holds the database (names its pid if known)
      └─ StoreError                the file is no llmstats store, or of a newer version
@@ -46,6 +47,10 @@ class NotFound(InputError):
 
 class QueryError(InputError):
     """A query cannot be run as asked."""
+
+
+class RecipeError(InputError):
+    """A recipe's file is broken, or a parameter of it has no such value."""
 
 
 class ParseError(LlmstatsError):
