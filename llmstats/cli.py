@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import llmstats
+from llmstats.cli_run import RunGroup
 from llmstats.errors import InputError, LlmstatsError
 
 if TYPE_CHECKING:
@@ -433,3 +434,11 @@ def plot(name: str, parameters: Sequence[str], output: str, db: str) -> None:
     """Draw a picture: convergence, throughput or serving."""
     _open(db).plot(name, output, **_parameters(parameters))
     click.echo(f"wrote {output}", err=True)
+
+
+# --------------------------------------------------------------------------- runners
+
+
+@main.group(cls=RunGroup, default_db=DEFAULT_DB)
+def run() -> None:
+    """Launch or perform a workload; its logs are written below work_dirs/NAME/TIME/."""

@@ -8,16 +8,15 @@ are ``ambiguous``.
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
-import pkgutil
 import zlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 
-from llmstats.errors import LlmstatsError, NotFound
+from llmstats import discovery
+from llmstats.errors import NotFound
 from llmstats.excerpts import is_program, is_prose
 from llmstats.parsing import BinaryParser, Head, Parser
 
@@ -33,32 +32,6 @@ class Verdict:
     ambiguous: tuple[str, ...] = ()
 
 
-def _modules() -> list[object]:
-    package = importlib.import_module("llmstats.parsers")
-    names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
-    return [importlib.import_module(f"llmstats.parsers.{name}") for name in names]
-
-
-_INSTANCES: dict[type[Parser], Parser] = {}
-
-
-def _the(kind: type[Parser]) -> Parser:
-    """The one instance of a class."""
-    if kind not in _INSTANCES:
-        _INSTANCES[kind] = kind()
-    return _INSTANCES[kind]
-
-
-def _parsers_in(module: object) -> list[Parser]:
-    return [
-        _the(member)
-        for _, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, Parser)
-        and member.__module__ == getattr(module, "__name__", "")
-        and hasattr(member, "name")
-    ]
-
-
 @cache
 def parsers() -> tuple[Parser, ...]:
     """All formats, by name.
@@ -66,19 +39,7 @@ def parsers() -> tuple[Parser, ...]:
     Raises:
         LlmstatsError: two parsers share a name, or no built-in parser is found (a wheel shadowed by a checkout).
     """
-    found = [p for module in _modules() for p in _parsers_in(module)]
-    if not found:
-        raise LlmstatsError(
-            "no built-in parser found: this llmstats is a checkout that was not installed; run: pip install -e ."
-        )
-    for point in entry_points(group=GROUP):
-        loaded = point.load()
-        found += _parsers_in(loaded) if inspect.ismodule(loaded) else [loaded()]
-    names = [p.name for p in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise LlmstatsError(f"two parsers are called {name!r}")
-    return tuple(sorted(found, key=lambda p: p.name))
+    return discovery.found(GROUP, Parser)
 
 
 def parser(name: str) -> Parser:
@@ -99,7 +60,7 @@ def _namesake(name: str) -> list[Parser]:
     module = f"llmstats.parsers.{name}"
     if not name.isidentifier() or name.startswith("_") or find_spec(module) is None:
         return []
-    return [p for p in _parsers_in(importlib.import_module(module)) if p.name == name]
+    return [p for p in discovery.members_of(importlib.import_module(module), Parser) if p.name == name]
 
 
 @cache

@@ -113,8 +113,8 @@ def _merge(run_key: int, said: Sequence[_Said], covers: Sequence[Run]) -> _Merge
     row: dict[str, Any] = {"run_key": run_key, "name": called.name, "root": called.root, "run_id": called.name}
     for values in map(_single, reversed(runs)):
         row |= {name: v for name, v in zip(_SINGLE, values, strict=True) if v is not None or name not in row}
-    row["started_at"] = min(_times(run.started_at for run in runs), default=None)
-    row["ended_at"] = max(_times(run.ended_at for run in runs), default=None)
+    row["started_at"] = min(_spoken("started_at", said, covers), default=None)
+    row["ended_at"] = max(_spoken("ended_at", said, covers), default=None)
     row["environment"] = _united(run.environment for run in runs)
     row["config"] = _united(run.config for run in runs)
     merged = _Merged(row)
@@ -123,8 +123,13 @@ def _merge(run_key: int, said: Sequence[_Said], covers: Sequence[Run]) -> _Merge
     return merged
 
 
-def _times(values: Iterable[int | None]) -> list[int]:
-    return [v for v in values if v is not None and v != NO_TIME]
+def _spoken(end: str, said: Sequence[_Said], covers: Sequence[Run]) -> list[int]:
+    """Times that the run's own files tell, else those of what covers it (a whole sweep may be longer)."""
+    own, around = (
+        [t for run in runs if (t := getattr(run, end)) is not None and t != NO_TIME]
+        for runs in ([s.run for s in said], covers)
+    )
+    return own or around
 
 
 def _united(parts: Iterable[dict[str, Any]]) -> str | None:

@@ -1,0 +1,266 @@
+"""What a runner is, what it plans, and the work directory that it writes into.
+
+A runner launches or performs one workload and writes files, nothing else; what it wrote enters the store by the same
+door as a stranger's log.  Life of a start::
+
+    plan = runner.plan(given)         everything that can be checked, before anything starts
+    job = Job.start(plan, ...)        work_dirs/<name>/<YYYYmmdd_HHMMSS>/run.json, status "running"
+    running.perform(runner, plan, job)  logs and dumps; run.json again at the end, with how it ended
+
+``run.json`` is replaced as a whole and never half written.  Its status: ``running`` (or the process died without a
+word, by SIGKILL or power loss), ``completed``, ``failed``, ``interrupted`` (Ctrl-C, SIGTERM), ``stopped`` (by a rule
+that the user set).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+
+from llmstats.errors import InputError, LlmstatsError
+
+if TYPE_CHECKING:
+    import click
+
+#: Base name of the file that says what a work directory is.
+RUN_JSON = "run.json"
+#: How a job can end.
+ENDS = ("completed", "failed", "interrupted", "stopped")
+#: Signals that end a run as Ctrl-C does.
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class Plan:
+    """What a runner is about to do; ``--dry-run`` prints it."""
+
+    name: str  #: of the work; its jobs lie in ``work_dirs/<name>/``
+    command: Sequence[str] | None = None  #: argument list of the program that is launched; None: done in process
+    directory: str | None = None  #: in which the command runs; None: the current one
+    environment: Mapping[str, str] = field(default_factory=dict)  #: variables that are set for the command
+    files: Sequence[str] = ()  #: what will be written into the work directory
+    notes: Sequence[str] = ()  #: what is going to happen and where it is less than asked, each with its reason
+    warnings: Sequence[str] = ()  #: what may be wrong, each with its reason
+    #: For run.json: kind, framework, model, dataset, precision, parallelism, device_count, seeds, config …
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    settings: Any = None  #: whatever else the runner wants to find again in ``run``
+
+    def text(self) -> str:
+        """The plan for a reader; the command as one line that a shell would take."""
+        lines = [f"name         {self.name}"]
+        if self.command:
+            assigned = " ".join(f"{k}={shlex.quote(v)}" for k, v in self.environment.items())
+            lines.append(f"command      {assigned + ' ' if assigned else ''}{shlex.join(self.command)}")
+        lines += [f"directory    {self.directory}"] if self.directory else []
+        lines += [f"{key:<12} {_plain(value)}" for key, value in self.facts.items() if value not in (None, {}, [])]
+        lines += [f"writes       {name}" for name in self.files]
+        lines += [f"note         {text}" for text in self.notes]
+        lines += [f"warning      {text}" for text in self.warnings]
+        return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+class Runner:
+    """Base of all runners; its presence in ``llmstats.runners`` makes it a command of ``llmstats run``."""
+
+    name: ClassVar[str]  #: the word on the command line
+    title: ClassVar[str]  #: one line for the list of commands
+    about: ClassVar[str] = ""  #: what ``--help`` says below the title
+    options: ClassVar[Sequence[click.Parameter]] = ()
+    #: Whether the work is done by the devices of this machine; a client that asks a server elsewhere says False.
+    works_here: ClassVar[bool] = True
+
+    def plan(self, given: Mapping[str, Any]) -> Plan:
+        """What these options (by the names of ``options``) ask for; touches nothing.
+
+        Raises:
+            InputError: it cannot work, and why.
+        """
+        raise NotImplementedError
+
+    def run(self, plan: Plan, job: Job) -> int:
+        """Do it and return the exit code; anything but 0 is a failure unless the runner called `Job.finish` itself.
+
+        Raises:
+            LlmstatsError: it failed for a reason that the user can act on.
+        """
+        raise NotImplementedError
+
+
+class Job:
+    """An open work directory."""
+
+    def __init__(self, path: str, document: dict[str, Any]) -> None:
+        self.path = path
+        self.document = document
+        self._write()
+
+    @classmethod
+    def start(cls, plan: Plan, work_dir: str, *, runner: str, environment: Mapping[str, Any]) -> Job:
+        """Make ``<work_dir>/<name>/<YYYYmmdd_HHMMSS>/`` (``_2`` … where two begin in one second) with its run.json.
+
+        Raises:
+            InputError: the directory cannot be made.
+        """
+        document = {
+            "format": "llmstats_run",
+            "version": 1,
+            "runner": runner,
+            "name": plan.name,
+            "status": "running",
+            "started_at": _now(),
+            "ended_at": None,
+            "exit_code": None,
+            "error": None,
+            "facts": dict(plan.facts),
+            "command": list(plan.command) if plan.command else None,
+            "variables": dict(plan.environment),
+            "notes": [*plan.notes, *plan.warnings],
+            "environment": dict(environment),
+        }
+        return cls(_fresh(os.path.join(work_dir, plan.name)), document)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of the run; what is learnt on the way is written at the end, or by `note`."""
+        facts: dict[str, Any] = self.document["facts"]
+        return facts
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.document["status"] != "running")
+
+    def file(self, name: str) -> str:
+        """Path of a file of the job."""
+        return os.path.join(self.path, name)
+
+    def open(self, name: str) -> TextIO:
+        """A log of the job, line by line on disk as it is written."""
+        return open(self.file(name), "a", encoding="utf-8", buffering=1, newline="\n")
+
+    def say(self, text: str) -> None:
+        """Talk to the user on standard error."""
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    def note(self, text: str) -> None:
+        """Say something that also belongs into run.json, at once."""
+        self.document["notes"].append(text)
+        self._write()
+        self.say(text)
+
+    def finish(self, status: str, *, exit_code: int | None = None, error: str | None = None, **facts: Any) -> None:
+        """Write how it ended (one of `ENDS`) and what else was learnt."""
+        if status not in ENDS:
+            raise ValueError(status)
+        self.facts.update(facts)
+        self.document |= {"status": status, "ended_at": _now(), "exit_code": exit_code, "error": error}
+        self._write()
+
+    def _write(self) -> None:
+        replace(self.file(RUN_JSON), json.dumps(self.document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def replace(path: str, text: str) -> None:
+    """Write a file so that a reader finds the old text or the new one, never half of it."""
+    beside = f"{path}.{os.getpid()}.tmp"
+    with open(beside, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def _now() -> str:
+    """Local wall clock with its distance from UTC, as logs of the same machine read it."""
+    return datetime.now().astimezone().isoformat(sep=" ", timespec="milliseconds")
+
+
+def _fresh(parent: str) -> str:
+    """A new directory called by the time of day."""
+    stamp = os.path.join(os.path.abspath(parent), time.strftime("%Y%m%d_%H%M%S"))
+    try:
+        os.makedirs(parent, exist_ok=True)
+        for path in (stamp, *(f"{stamp}_{n}" for n in range(2, 1000))):
+            with suppress(FileExistsError):
+                os.mkdir(path)
+                return path
+    except OSError as why:
+        hint = "choose another place: --work-dir"
+        raise InputError(f"cannot make a work directory below {parent}: {why.strerror}; {hint}") from why
+    raise InputError(f"{parent} holds a thousand jobs of this second already")
+
+
+# --------------------------------------------------------------------------- names
+
+
+def work_name(text: str) -> str:
+    """A name for work that is one path component in every file system.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not re.fullmatch(r"[\w][\w.+=-]{0,99}", text):
+        raise InputError(f"--name {text!r}: letters, digits, . _ + = - only, at most 100, no / and no leading dot")
+    return text
+
+
+# --------------------------------------------------------------------------- performing
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asked to end, as Ctrl-C does."""
+
+
+def perform(runner: Runner, plan: Plan, job: Job) -> int:
+    """Run, and write how it ended whatever happens short of SIGKILL.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; run.json says ``interrupted``.
+        LlmstatsError: it failed; run.json says ``failed`` and why.
+    """
+    try:
+        with _ending_signals():
+            code = runner.run(plan, job)
+    except KeyboardInterrupt:
+        job.finish("interrupted", exit_code=130, error="interrupted by a signal")
+        raise
+    except LlmstatsError as why:
+        job.finish("failed", exit_code=why.exit_code, error=str(why))
+        raise
+    except Exception as why:
+        message = f"{type(why).__name__}: {why}"
+        with job.open("traceback.txt") as file:
+            traceback.print_exc(file=file)
+        job.finish("failed", exit_code=1, error=message)
+        raise LlmstatsError(f"{runner.name} failed: {message}\n(details: {job.file('traceback.txt')})") from why
+    if not job.finished:
+        job.finish("failed" if code else "completed", exit_code=code)
+    return code
+
+
+@contextmanager
+def _ending_signals() -> Iterator[None]:
+    def end(number: int, _frame: object) -> None:
+        raise Ended(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
