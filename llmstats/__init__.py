@@ -38,13 +38,16 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "open"]
 
 
-def open(path: str = "llmstats.duckdb", *, patience: float = 30.0) -> Database:  # noqa: A001
+def open(  # noqa: A001
+    path: str = "llmstats.duckdb", *, patience: float = 30.0, queries: str | None = None
+) -> Database:
     """A store by its path; no connection is held between calls.
 
     Args:
         path: the DuckDB file; the first `Database.ingest` creates it.
         patience: seconds to wait for another process that holds the file.
+        queries: a directory of your own ``*.sql`` queries, which join the named ones.
     """
     from llmstats.database import Database
 
-    return Database(path, patience=patience)
+    return Database(path, patience=patience, queries=queries)

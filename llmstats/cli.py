@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import llmstats
+from llmstats.cli_ingest import ingest
+from llmstats.cli_output import DEFAULT_DB, db_option, emit, open_store, output_options, parameters_of, plain
 from llmstats.cli_run import RunGroup
 from llmstats.errors import InputError, LlmstatsError
 
 if TYPE_CHECKING:
-    from llmstats.database import Database
-    from llmstats.ingest import Progress, Report
-    from llmstats.query import Answer
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-DEFAULT_DB = "llmstats.duckdb"
-FORMATS = ("table", "json", "csv", "markdown", "parquet")
+    from llmstats.questions import Question
 
 
 class _Group(click.Group):
@@ -32,7 +25,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except LlmstatsError as why:
-            click.echo(f"llmstats: {_plain(str(why))}", err=True)
+            click.echo(f"llmstats: {plain(str(why))}", err=True)
             ctx.exit(why.exit_code)
         except KeyboardInterrupt:
             click.echo("llmstats: interrupted", err=True)
@@ -50,66 +43,6 @@ class _Group(click.Group):
             raise NotFound.among("command", args[0], self.list_commands(ctx)) from why
 
 
-def _plain(text: str) -> str:
-    """Text that cannot steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
-
-
-# --------------------------------------------------------------------------- shared options
-
-
-def _db_option(command: F) -> F:
-    return click.option(
-        "--db",
-        envvar="LLMSTATS_DB",
-        default=DEFAULT_DB,
-        show_default=True,
-        type=click.Path(dir_okay=False),
-        help="The DuckDB file (or the environment variable LLMSTATS_DB).",
-    )(command)
-
-
-def _output_options(command: F) -> F:
-    """What every listing speaks: ``--format`` and ``-o``."""
-    command = click.option(
-        "-o", "--output", type=click.Path(dir_okay=False), help="Write to a file instead of standard output."
-    )(command)
-    return click.option(
-        "--format", "form", type=click.Choice(FORMATS), help="Default: table, or by the file's suffix."
-    )(command)
-
-
-def _open(db: str) -> Database:
-    return llmstats.open(db)
-
-
-_SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown", ".parquet": "parquet"}
-
-
-def _emit(answer: Answer, form: str | None, output: str | None) -> None:
-    from llmstats.render import render
-
-    if form is None:
-        form = _SUFFIXES.get(os.path.splitext(output)[1].lower(), "table") if output else "table"
-    with _target(form, output) as file:
-        render(answer, form, file)
-
-
-@contextmanager
-def _target(form: str, output: str | None) -> Iterator[Any]:
-    binary = form == "parquet"
-    if output is None:
-        if binary and sys.stdout.isatty():
-            raise InputError("parquet is binary: give a file with -o FILE")
-        yield sys.stdout.buffer if binary else sys.stdout
-        return
-    try:
-        with open(output, "wb" if binary else "w", **({} if binary else {"encoding": "utf-8", "newline": ""})) as file:  # type: ignore[call-overload]
-            yield file
-    except OSError as why:
-        raise InputError(f"cannot write {output}: {why.strerror}") from why
-
-
 # --------------------------------------------------------------------------- the group
 
 
@@ -122,246 +55,105 @@ def main() -> None:
     """
 
 
-# --------------------------------------------------------------------------- ingest
-
-
-@main.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@_db_option
-@click.option(
-    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Say what the logs do not, e.g. device=A100."
-)
-@click.option(
-    "--strict", is_flag=True, help="Exit with 1 if a file failed or a line that looks like data did not parse."
-)
-@click.option("--documents", is_flag=True, help="Read logs that Markdown and reStructuredText quote, too.")
-@click.option(
-    "--as", "fallback", metavar="FORMAT", help="Read files that no format recognises as this one, e.g. generic_steps."
-)
-@click.option("--jobs", type=click.IntRange(1, 256), help="Worker processes. Default: all cores.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def ingest(
-    paths: Sequence[str],
-    db: str,
-    labels: Sequence[str],
-    strict: bool,
-    documents: bool,
-    fallback: str | None,
-    jobs: int | None,
-    form: str,
-) -> None:
-    """Read logs and results into the store.
-
-    PATH is a file, a directory, an archive (.zip .tar .tar.gz …), a compressed file, a glob, or - for standard input.
-    Unchanged files are skipped; of a file that grew only the new lines are read.
-    """
-    with _bar() as on_progress:
-        report = _open(db).ingest(
-            *paths,
-            labels=_pairs(labels, "--label"),
-            workers=jobs,
-            documents=documents,
-            fallback=fallback,
-            on_progress=on_progress,
-        )
-    if form == "json":
-        click.echo(_report_json(report))
-    else:
-        _say(report)
-    if report.interrupted:
-        raise KeyboardInterrupt
-    if strict and report.failed:
-        click.get_current_context().exit(1)
-
-
-def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise InputError(f"{option} {text!r}: write it as KEY=VALUE")
-        pairs[key.strip()] = value.strip()
-    return pairs
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Progress], None] | None]:
-    """A progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-    from rich.progress import (
-        Progress as Bar,
-    )
-
-    columns = (
-        TextColumn("{task.fields[files]}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("ingest", total=None, files="")
-
-        def show(now: Progress) -> None:
-            files = f"{now.files:,}/{now.files_total:,} files"
-            bar.update(task, total=now.bytes_total or None, completed=now.bytes, files=files)
-
-        yield show
-
-
-def _report_json(report: Report) -> str:
-    import json
-
-    return json.dumps(
-        {
-            "db": report.db,
-            "files": report.files,
-            "unchanged": report.unchanged,
-            "statuses": dict(sorted(report.statuses.items())),
-            "formats": dict(sorted(report.formats.items())),
-            "lines_matched": report.lines_matched,
-            "lines_suspect": report.lines_suspect,
-            "runs": list(report.runs),
-            "points": report.points,
-            "measurements": report.measurements,
-            "bytes_read": report.bytes_read,
-            "seconds": round(report.seconds, 3),
-            "interrupted": report.interrupted,
-            "new_keys": [{"format": f, "name": n, "values": v} for (f, n), v in sorted(report.new_keys.items())],
-            "problems": [{"path": p, "status": s, "reason": r} for p, s, r in report.problems],
-        },
-        indent=2,
-        ensure_ascii=False,
-    )
-
-
-def _say(report: Report) -> None:
-    statuses = ", ".join(f"{n:,} {status}" for status, n in sorted(report.statuses.items()))
-    parts = [p for p in (statuses, f"{report.unchanged:,} unchanged" if report.unchanged else "") if p]
-    click.echo(f"{report.files:,} files: {'; '.join(parts) or 'nothing to read'}", err=True)
-    if report.formats:
-        click.echo("formats: " + ", ".join(f"{name} {n:,}" for name, n in sorted(report.formats.items())), err=True)
-    if report.runs:
-        click.echo(
-            f"{len(report.runs):,} runs touched, {report.points:,} points and {report.measurements:,} measurements"
-            f" added in {report.seconds:.1f} s -> {report.db}",
-            err=True,
-        )
-    loud = [p for p in report.problems if p[1] not in ("unrecognised", "empty", "unsupported")]
-    for path, status, reason in loud[:10]:
-        click.echo(_plain(f"{status}: {path}: {reason}"), err=True)
-    if len(loud) > 10:
-        click.echo(f"… and {len(loud) - 10:,} more; see: llmstats sources", err=True)
-    if report.lines_suspect:
-        click.echo(
-            f"{report.lines_suspect:,} lines looked like data and did not parse; see: llmstats sources", err=True
-        )
-    _say_new_keys(report)
-    if not report.files:
-        click.echo("no files found there", err=True)
-
-
-def _say_new_keys(report: Report) -> None:
-    """Keys that no catalogue knows: stored under their own names, said once."""
-    keys = report.new_keys.most_common()
-    for (format_, name), values in keys[:8]:
-        click.echo(_plain(f"new: {name}, {values:,} values ({format_}; kept under its own name)"), err=True)
-    if len(keys) > 8:
-        click.echo(f"new: {len(keys) - 8:,} more names outside the catalogue; see: llmstats query new_keys", err=True)
+main.add_command(ingest)
 
 
 # --------------------------------------------------------------------------- questions
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
+_HELP = ("--help", "-h")
+_ANY_OPTIONS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
+
+
+@main.command(context_settings=_ANY_OPTIONS, add_help_option=False)
 @click.argument("question", metavar="NAME|SQL", required=False)
 @click.argument("parameters", nargs=-1, type=click.UNPROCESSED, metavar="[--PARAMETER VALUE]…")
-@_db_option
-@_output_options
-def query(question: str | None, parameters: Sequence[str], db: str, form: str | None, output: str | None) -> None:
+@click.option(
+    "--queries",
+    envvar="LLMSTATS_QUERIES",
+    type=click.Path(file_okay=False),
+    help="A directory of your own *.sql queries (or the environment variable LLMSTATS_QUERIES).",
+)
+@db_option
+@output_options
+def query(
+    question: str | None, parameters: Sequence[str], queries: str | None, db: str, form: str | None, output: str | None
+) -> None:
     """Answer a named query, or one read-only SQL statement.
 
-    Without a name: the list of queries with their parameters. `llmstats query convergence --threshold 0.01`.
+    Without a name: the list of queries with their parameters. `llmstats query convergence --threshold 0.01`;
+    `llmstats query convergence --help` explains one.
     """
     if question is None:
-        _list_queries(form, output)
-        return
-    if any(p in ("--help", "-h") for p in parameters):
-        _list_queries(form, output, question)
-        return
-    _emit(_open(db).query(question, **_parameters(parameters)), form, output)
+        _list_queries(queries, form, output)
+    elif question in _HELP:
+        click.echo(click.get_current_context().get_help())
+    elif any(p in _HELP for p in parameters):
+        _explain(question, queries)
+    else:
+        emit(open_store(db, queries).query(question, **parameters_of(parameters)), form, output)
 
 
-def _parameters(words: Sequence[str]) -> dict[str, str]:
-    """``--threshold 0.01 --min-steps=500`` as a mapping."""
-    found: dict[str, str] = {}
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if not word.startswith("--"):
-            raise InputError(f"unexpected argument {word!r}: parameters are written --NAME VALUE")
-        name, equals, value = word[2:].partition("=")
-        if not equals:
-            if not left:
-                raise InputError(f"{word} needs a value")
-            value = left.pop(0)
-        found[name.replace("-", "_")] = value
-    return found
+def _known(queries: str | None) -> dict[str, Question]:
+    from llmstats import questions
+
+    mine = questions.own(queries) if queries else ()
+    return {q.name: q for q in (*questions.list_queries(), *mine)}
 
 
-def _list_queries(form: str | None, output: str | None, only: str | None = None) -> None:
-    from llmstats.errors import NotFound
+def _list_queries(queries: str | None, form: str | None, output: str | None) -> None:
     from llmstats.query import Answer
-    from llmstats.questions import list_queries
 
-    known = list_queries()
-    if only is not None and only not in {q.name for q in known}:
-        raise NotFound.among("query", only, (q.name for q in known))
     rows = [
-        (q.name, " ".join(f"--{p.name} {p.default}" for p in q.parameters), q.title)
-        for q in known
-        if only in (None, q.name)
+        (q.name, " ".join(f"--{p.name} {p.default}" for p in q.parameters), q.title) for q in _known(queries).values()
     ]
-    _emit(Answer(["query", "parameters (with their defaults)", "answers"], rows), form, output)
+    emit(Answer(["query", "parameters (with their defaults)", "answers"], rows), form, output)
+
+
+def _explain(name: str, queries: str | None) -> None:
+    """A query's documentation as text: what it answers, what its columns are, its parameters."""
+    from llmstats.errors import NotFound
+    from llmstats.questions import LISTINGS
+
+    known = _known(queries)
+    name = LISTINGS.get(name, name)
+    if name not in known:
+        raise NotFound.among("query", name, known)
+    question = known[name]
+    click.echo("\n\n".join(part for part in (question.title, question.description) if part))
+    for p in question.parameters:
+        click.echo(f"\n--{p.name.replace('_', '-')} {p.type} (default {p.default})\n    {p.text}")
 
 
 @main.command()
-@_db_option
-@_output_options
+@db_option
+@output_options
 def runs(db: str, form: str | None, output: str | None) -> None:
     """List the runs: what ran where, for how long, and how far it came."""
-    _emit(_open(db).query("runs"), form, output)
+    emit(open_store(db).query("runs"), form, output)
 
 
 @main.command()
-@_db_option
-@_output_options
+@db_option
+@output_options
 def sources(db: str, form: str | None, output: str | None) -> None:
     """List the files: format, why, lines matched and suspect, first examples of what did not parse."""
-    _emit(_open(db).query("sources"), form, output)
+    emit(open_store(db).query("sources"), form, output)
 
 
 @main.command()
-@_output_options
+@output_options
 def formats(form: str | None, output: str | None) -> None:
     """List the formats that ingest recognises."""
     from llmstats.formats import parsers
     from llmstats.query import Answer
 
-    _emit(
-        Answer(["format", "written by", "what it is"], [(p.name, p.writes, p.title) for p in parsers()]), form, output
-    )
+    emit(Answer(["format", "written by", "what it is"], [(p.name, p.writes, p.title) for p in parsers()]), form, output)
 
 
 @main.command()
 @click.option("--definitions", is_flag=True, help="The meanings between which one metric may vary, instead.")
-@_output_options
+@output_options
 def metrics(definitions: bool, form: str | None, output: str | None) -> None:
     """List the canonical metrics with unit, direction and meaning (English and Chinese)."""
     from llmstats import catalog
@@ -371,7 +163,7 @@ def metrics(definitions: bool, form: str | None, output: str | None) -> None:
         answer = Answer(["definition", "meaning", "含义"], [tuple(d) for d in catalog.definitions().values()])
     else:
         answer = Answer(["metric", "unit", "better", "meaning", "含义"], [tuple(m) for m in catalog.metrics().values()])
-    _emit(answer, form, output)
+    emit(answer, form, output)
 
 
 @main.command()
@@ -379,15 +171,15 @@ def metrics(definitions: bool, form: str | None, output: str | None) -> None:
 @click.option("--metric", help="Canonical name of one metric.")
 @click.option("--step", type=int, help="One step.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-@_db_option
-@_output_options
+@db_option
+@output_options
 def show(
     run: str, metric: str | None, step: int | None, limit: int, db: str, form: str | None, output: str | None
 ) -> None:
     """Walk numbers of a RUN back to file and line, and print the line."""
     from llmstats.query import Answer
 
-    found = _open(db).show(run, metric, step, limit)
+    found = open_store(db).show(run, metric, step, limit)
     rows = [
         (
             e.metric,
@@ -399,41 +191,57 @@ def show(
         )
         for e in found
     ]
-    _emit(Answer(["metric", "what", "step", "value", "place", "line"], rows), form, output)
+    emit(Answer(["metric", "what", "step", "value", "place", "line"], rows), form, output)
 
 
 @main.command()
 @click.argument("paths", nargs=-1, metavar="[PATH…]")
-@_db_option
-@_output_options
+@db_option
+@output_options
 def verify(paths: Sequence[str], db: str, form: str | None, output: str | None) -> None:
     """Read the sources again and compare with the store; exit code 1 if one differs."""
     from llmstats.query import Answer
 
-    found = _open(db).verify(*paths)
-    _emit(Answer(["verdict", "source", "detail"], [(f.verdict, f.path, f.detail) for f in found]), form, output)
+    found = open_store(db).verify(*paths)
+    emit(Answer(["verdict", "source", "detail"], [(f.verdict, f.path, f.detail) for f in found]), form, output)
     if not all(f.good for f in found):
         click.get_current_context().exit(1)
 
 
 @main.command()
 @click.argument("path_or_run", metavar="PATH|RUN")
-@_db_option
+@db_option
 def forget(path_or_run: str, db: str) -> None:
     """Remove a file (or all files below a directory) or a run from the store; files on disk stay."""
-    gone = _open(db).forget(path_or_run)
+    gone = open_store(db).forget(path_or_run)
     click.echo(f"forgot {len(gone.sources):,} sources and {len(gone.runs):,} runs", err=True)
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
-@click.argument("name")
+@main.command(context_settings=_ANY_OPTIONS)
+@click.argument("name", required=False)
 @click.argument("parameters", nargs=-1, type=click.UNPROCESSED, metavar="[--PARAMETER VALUE]…")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="FILE.png, .svg or .pdf")
-@_db_option
-def plot(name: str, parameters: Sequence[str], output: str, db: str) -> None:
-    """Draw a picture: convergence, throughput or serving."""
-    _open(db).plot(name, output, **_parameters(parameters))
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="FILE.png, .svg or .pdf")
+@db_option
+def plot(name: str | None, parameters: Sequence[str], output: str | None, db: str) -> None:
+    """Draw a picture; without a name: the list of pictures with their parameters."""
+    if name is None:
+        _list_pictures()
+        return
+    if output is None:
+        raise InputError(f"say where to draw it: llmstats plot {name} -o FILE.png (or .svg, .pdf)")
+    open_store(db).plot(name, output, **parameters_of(parameters))
     click.echo(f"wrote {output}", err=True)
+
+
+def _list_pictures() -> None:
+    from llmstats.plots import parameters_of_picture, pictures
+    from llmstats.query import Answer
+
+    rows = [
+        (name, " ".join(f"--{k} {v}" for k, v in parameters_of_picture(picture).items()), picture.title)
+        for name, picture in pictures().items()
+    ]
+    emit(Answer(["picture", "parameters (with their defaults)", "shows"], rows), None, None)
 
 
 # --------------------------------------------------------------------------- runners

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Database:
     """A store and what can be asked of it."""
 
-    def __init__(self, path: str, *, patience: float = 30.0) -> None:
+    def __init__(self, path: str, *, patience: float = 30.0, queries: str | None = None) -> None:
         self.path = os.path.abspath(path)
+        self._queries = queries
         self._store = Store(self.path, patience=patience)
 
     def ingest(
@@ -47,13 +48,14 @@ class Database:
             NotFound: no such query or parameter.
             QueryError: a parameter of the wrong type, or SQL that DuckDB refuses.
         """
-        from llmstats import query
+        from llmstats import query, questions
 
+        mine = questions.own(self._queries) if self._queries else ()
         with self._store.reading() as con:
-            return query.run(con, name_or_sql, {k: str(v) for k, v in parameters.items()})
+            return query.run(con, name_or_sql, {k: str(v) for k, v in parameters.items()}, mine)
 
     def plot(self, name: str, output: str, **parameters: Any) -> None:
-        """Draw a named picture (``convergence``, ``throughput``, ``serving``) to a .png, .svg or .pdf file."""
+        """Draw a named picture (``convergence``, ``throughput``, …) to a .png, .svg or .pdf file."""
         from llmstats import plots
 
         with self._store.reading() as con:

@@ -30,6 +30,12 @@ def pictures() -> dict[str, Picture]:
     return {name: importlib.import_module(f"llmstats.pictures.{name}").PICTURE for name in names}
 
 
+def parameters_of_picture(picture: Picture) -> dict[str, str]:
+    """Names and defaults (as text) of what a picture takes."""
+    known = plot_data.parameters_of(*picture.queries)
+    return {k: v for k, v in known.items() if k not in picture.without}
+
+
 def plot(con: duckdb.DuckDBPyConnection, name: str, output: str | os.PathLike[str], **parameters: Any) -> None:
     """Draw the picture ``name`` to the file ``output``; the form follows its suffix.
 
@@ -45,8 +51,7 @@ def plot(con: duckdb.DuckDBPyConnection, name: str, output: str | os.PathLike[st
         raise NotFound.among("picture", name, pictures())
     form = _form(os.fspath(output))
     picture = pictures()[name]
-    known = plot_data.parameters_of(*picture.queries)
-    known = {k: v for k, v in known.items() if k not in picture.without}
+    known = parameters_of_picture(picture)
     for given in parameters:
         if given not in known:
             raise NotFound.among(f"parameter of {name}", given, known)

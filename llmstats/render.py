@@ -1,9 +1,9 @@
-"""Answers as text or files: table, JSON, CSV, Markdown, Parquet.
+"""Answers as text or files: table, JSON, CSV, Markdown, LaTeX, Parquet.
 
 A renderer never queries.  Text that came from a log is escaped wherever it meets a terminal or a document: control
-characters cannot steer a terminal, and Markdown cannot break out of its cell.  A CSV file holds the text as it is;
-on a terminal CSV is escaped too.  JSON writes what is no number in JSON as the strings ``"NaN"``, ``"Infinity"`` and
-``"-Infinity"``.
+characters cannot steer a terminal, and Markdown and LaTeX cannot break out of their cells.  A CSV file holds the text
+as it is; on a terminal CSV is escaped too.  JSON writes what is no number in JSON as the strings ``"NaN"``,
+``"Infinity"`` and ``"-Infinity"``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import IO, Any
 from llmstats.errors import InputError
 from llmstats.query import Answer
 
-FORMATS = ("table", "json", "csv", "markdown", "parquet")
+FORMATS = ("table", "json", "csv", "markdown", "latex", "parquet")
 _MISSING = "–"
 _GAP = 2
 #: A text may be cut down to this many columns of the terminal before a table is folded.
@@ -53,6 +53,8 @@ def render(answer: Answer, form: str, file: IO[Any], *, width: int | None = None
         _csv(answer, file)
     elif form == "markdown":
         file.write(_markdown(answer))
+    elif form == "latex":
+        file.write(_latex(answer))
     elif form == "parquet":
         import pyarrow.parquet
 
@@ -363,3 +365,24 @@ def _markdown(answer: Answer) -> str:
 def _escaped(text: str) -> str:
     """A cell of Markdown that shows the text as it is: no markup, entities or formulas."""
     return re.sub(r"([\\|`*_<>\[\]~$&])", r"\\\1", plain(text))
+
+
+#: What a character of text is in LaTeX; a break after each underscore and slash, so that names fold.
+_TEX = {
+    "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "$": "\\$", "&": "\\&", "#": "\\#", "%": "\\%",
+    "_": "\\_", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}", "<": "\\textless{}", ">": "\\textgreater{}",
+    "|": "\\textbar{}", '"': "\\textquotedbl{}", "–": "--", "…": "\\dots{}",
+}  # fmt: skip
+
+
+def _latex(answer: Answer) -> str:
+    """A ``tabular`` with booktabs rules: put ``\\usepackage{booktabs}`` into the preamble."""
+    right = [_is_numeric([row[i] for row in answer.rows]) for i in range(len(answer.columns))]
+    lines = ["% needs \\usepackage{booktabs}", f"\\begin{{tabular}}{{{''.join('r' if r else 'l' for r in right)}}}"]
+    lines += ["\\toprule", _tex_row(answer.columns), "\\midrule"]
+    lines += [_tex_row([cell(v) for v in row]) for row in answer.rows]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def _tex_row(texts: Sequence[str]) -> str:
+    return " & ".join("".join(_TEX.get(c, c) for c in plain(text)) for text in texts) + " \\\\"

@@ -55,7 +55,7 @@ def test_every_format_takes_every_answer(answer, form):
 
 
 def test_unknown_formats_are_refused():
-    with pytest.raises(InputError, match="table, json, csv, markdown, parquet"):
+    with pytest.raises(InputError, match="table, json, csv, markdown, latex, parquet"):
         rendered(ANSWER, "xml")
 
 
@@ -339,3 +339,13 @@ def test_any_answer_is_rendered_harmlessly(made, columns):
     assert harmless(rendered(answer, "markdown"))
     assert json.loads(rendered(answer, "json"), parse_constant=pytest.fail) is not None
     assert len(list(csv.reader(io.StringIO(rendered(answer, "csv"), newline="")))) == 1 + len(answer.rows)
+
+
+def test_latex_is_a_table_that_text_cannot_leave():
+    file = io.StringIO()
+    render(Answer(["a_b", "n"], [("50 % of $x_1$ & {\\input{/etc/passwd}}", 1.5), (None, 2)]), "latex", file)
+    assert file.getvalue() == (
+        "% needs \\usepackage{booktabs}\n\\begin{tabular}{lr}\n\\toprule\na\\_b & n \\\\\n\\midrule\n"
+        r"50 \% of \$x\_1\$ \& \{\textbackslash{}input\{/etc/passwd\}\} & 1.5 \\"
+        "\n-- & 2 \\\\\n\\bottomrule\n\\end{tabular}\n"
+    )
