@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from llmstats.errors import RecipeError
 from llmstats.recipe_types import (
     BOUNDS,
+    CASES,
     COMPARISONS,
     COUNTING,
     PHASES,
@@ -175,6 +176,16 @@ def _window(table: _Table) -> Window:
     return window
 
 
+def _case(table: _Table) -> tuple[tuple[str, float | str], ...]:
+    found = []
+    for key in CASES:
+        value = table.text(key, "") if key == "subject" else table.number(key)
+        if value not in (None, ""):
+            found.append((key, value))
+    table.done()
+    return tuple(found)
+
+
 def _criterion(table: _Table) -> Criterion:
     reading = table.choice("reading", READINGS, None)
     compare = table.choice("compare", COMPARISONS, "value")
@@ -196,14 +207,26 @@ def _criterion(table: _Table) -> Criterion:
         reference_value=table.number("reference_value"),
         bound=bounds[0] if bounds else None,
         window=_window(table.table("window", needed=False)),
+        statistic=table.text("statistic", "value"),
+        case=_case(table.table("case", needed=False)),
         needs=tuple(table.values.get(_NEEDS, ())),
     )
     table.skip(_NEEDS).done()
+    _check_reading(criterion, table)
+    return criterion
+
+
+def _check_reading(criterion: Criterion, table: _Table) -> None:
+    """What a reading needs, and what would have no effect with it."""
+    reading = criterion.reading
     if reading in SEARCHING and criterion.bound is None and not criterion.needs:
         table.wrong("reading", f"{reading!r} seeks the best stretch and needs a bound: {', '.join(BOUNDS)}")
-    if compare in STEPWISE and reading != "mean":
-        table.wrong("reading", f"compare = {compare!r} is a mean over steps: write reading = 'mean'")
-    return criterion
+    if criterion.compare in STEPWISE and reading != "mean":
+        table.wrong("reading", f"compare = {criterion.compare!r} is a mean over steps: write reading = 'mean'")
+    idle = ("window", "points", "ranks", "phase", "min_points") if reading == "reported" else ("statistic", "case")
+    for key in idle:
+        if key in table.values:
+            table.wrong(key, f"has no effect with reading = {reading!r}")
 
 
 class _Table:

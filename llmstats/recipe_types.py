@@ -20,6 +20,7 @@ READINGS: Mapping[str, str] = {
     "mean": "the mean of all points",
     "median": "the median of all points",
     "mean_of_last": "the mean of the last `points` points",
+    "reported": "what the run reports itself as `statistic`, for a `case`; of several values the worst",
 }
 #: What is held against the bound.
 COMPARISONS: Mapping[str, str] = {
@@ -37,6 +38,8 @@ RANKS: Mapping[str, str] = {
     "median": "the median of the ranks at each step",
     "mean": "the mean of the ranks at each step",
 }
+#: The conditions of a reported value.
+CASES = ("subject", "input_len", "output_len", "concurrency", "batch_size", "request_rate")
 PHASES = ("train", "val", "test")
 #: Readings that ask for the best stretch: while a window is still open, what is not reached may yet come.
 SEARCHING = ("touch", "sustained", "smoothed")
@@ -123,6 +126,8 @@ class Criterion:
     reference_value: float | None = None
     bound: tuple[str, float] | None = None
     window: Window = Window()
+    statistic: str = "value"
+    case: tuple[tuple[str, float | str], ...] = ()
     needs: tuple[str, ...] = ()
 
     @property

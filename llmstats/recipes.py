@@ -43,6 +43,8 @@ __all__ = ["Criterion", "Minimum", "Parameter", "Recipe", "Source", "Window", "b
 def load(wanted: str) -> Recipe:
     """A recipe by its name (``NAME`` or ``NAME@VERSION``; the newest version) or by the path of a TOML file.
 
+    The part of a name behind its last slash is enough where no other recipe ends so.
+
     Raises:
         NotFound: no such recipe, version or file.
         RecipeError: the file is no recipe; names the file, the key and what is allowed.
@@ -50,9 +52,12 @@ def load(wanted: str) -> Recipe:
     if wanted.endswith(".toml"):
         return _load_file(wanted)
     name, at, version = wanted.partition("@")
+    names = sorted({r.name for r in list_recipes()})
+    if name not in names and len(ending := [n for n in names if n.endswith(f"/{name}")]) == 1:
+        name = ending[0]
     versions = [r for r in list_recipes() if r.name == name]
     if not versions:
-        raise NotFound.among("recipe", name, {r.name for r in list_recipes()})
+        raise NotFound.among("recipe", name, names)
     if not at:
         return versions[-1]
     found = next((r for r in versions if r.version == version), None)
