@@ -10,7 +10,7 @@ import click
 
 import llmstats
 from llmstats.cli_ingest import ingest
-from llmstats.cli_output import DEFAULT_DB, db_option, emit, open_store, output_options, parameters_of, plain
+from llmstats.cli_output import db_option, emit, open_store, output_options, parameters_of, plain
 from llmstats.cli_run import RunGroup
 from llmstats.errors import InputError, LlmstatsError
 
@@ -247,6 +247,6 @@ def _list_pictures() -> None:
 # --------------------------------------------------------------------------- runners
 
 
-@main.group(cls=RunGroup, default_db=DEFAULT_DB)
+@main.group(cls=RunGroup)
 def run() -> None:
     """Launch or perform a workload; its logs are written below work_dirs/NAME/TIME/."""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmstats.cli_output import DEFAULT_DB, emit, output_options
+
 if TYPE_CHECKING:
-    from llmstats.running import Job, Plan, Runner
+    from llmstats.running import Job, Plan, Runner, Table
 
 #: Options that every runner has.
 COMMON = ("work_dir", "name", "dry_run", "ingest", "db")
@@ -20,10 +22,6 @@ COMMON = ("work_dir", "name", "dry_run", "ingest", "db")
 
 class RunGroup(click.Group):
     """Finds its commands by asking for the runners."""
-
-    def __init__(self, *args: Any, default_db: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._default_db = default_db
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from llmstats.workloads import runners
@@ -33,14 +31,36 @@ class RunGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from llmstats.workloads import runner
 
-        return _command(runner(cmd_name), self._default_db)
+        return _command(runner(cmd_name))
 
 
-def _command(runner: Runner, default_db: str) -> click.Command:
+class _Command(click.Command):
+    """Starts a runner; asked for one of its tables, it is the command that shows it and nothing else."""
+
+    def __init__(self, *args: Any, listings: dict[str, click.Command], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._listings = listings
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        ours = args[: args.index("--")] if "--" in args else args
+        asked = next((self._listings[word] for word in ours if word in self._listings), None)
+        return (
+            asked.make_context(info_name, args, parent, **extra)
+            if asked
+            else super().make_context(info_name, args, parent, **extra)
+        )
+
+
+def _command(runner: Runner) -> click.Command:
     help_text = f"{runner.title}\n\n{runner.about}".strip()
-    return click.Command(
+    flags = {f"--{word}": table for word, table in runner.tables.items()}
+    shown = [click.Option([flag], is_flag=True, expose_value=False, help=t.help) for flag, t in flags.items()]
+    return _Command(
         runner.name,
-        params=[*runner.options, *_common_options(default_db)],
+        listings={flag: _listing(table, flag) for flag, table in flags.items()},
+        params=[*runner.options, *shown, *_common_options()],
         callback=partial(_start, runner),
         help=help_text,
         short_help=runner.title,
@@ -48,7 +68,22 @@ def _command(runner: Runner, default_db: str) -> click.Command:
     )
 
 
-def _common_options(default_db: str) -> Sequence[click.Parameter]:
+def _listing(table: Table, flag: str) -> click.Command:
+    """The command that shows a table in the ordinary output formats."""
+
+    @click.command(help=table.help)
+    @click.option(flag, is_flag=True, expose_value=False)
+    @output_options
+    def show(form: str | None, output: str | None) -> None:
+        from llmstats.query import Answer
+
+        columns, rows = table.read()
+        emit(Answer(list(columns), list(rows)), form, output)
+
+    return show
+
+
+def _common_options() -> Sequence[click.Parameter]:
     folder = click.Path(file_okay=False)
     return (
         click.Option(["--work-dir"], default="work_dirs", type=folder, help="Where NAME/TIME/ is made."),
@@ -58,7 +93,7 @@ def _common_options(default_db: str) -> Sequence[click.Parameter]:
         click.Option(
             ["--db"],
             envvar="LLMSTATS_DB",
-            default=default_db,
+            default=DEFAULT_DB,
             type=click.Path(dir_okay=False),
             help="The store for --ingest.",
         ),

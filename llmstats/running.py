@@ -22,11 +22,11 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TextIO
 
 from llmstats.errors import InputError, LlmstatsError
 
@@ -74,6 +74,13 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+class Table(NamedTuple):
+    """Something a runner knows and can show instead of starting: which models run on which devices, …"""
+
+    help: str
+    read: Callable[[], tuple[Sequence[str], Sequence[tuple[Any, ...]]]]  #: columns and rows
+
+
 class Runner:
     """Base of all runners; its presence in ``llmstats.runners`` makes it a command of ``llmstats run``."""
 
@@ -81,6 +88,8 @@ class Runner:
     title: ClassVar[str]  #: one line for the list of commands
     about: ClassVar[str] = ""  #: what ``--help`` says below the title
     options: ClassVar[Sequence[click.Parameter]] = ()
+    #: By the word of its option: ``{"matrix": Table(…)}`` makes ``llmstats run NAME --matrix`` show it.
+    tables: ClassVar[Mapping[str, Table]] = {}
     #: Whether the work is done by the devices of this machine; a client that asks a server elsewhere says False.
     works_here: ClassVar[bool] = True
 
@@ -258,7 +267,8 @@ def _ending_signals() -> Iterator[None]:
     def end(number: int, _frame: object) -> None:
         raise Ended(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, end) for number in _ENDING}
+    heard = [number for number in _ENDING if signal.getsignal(number) != signal.SIG_IGN]  # nohup stays in force
+    before = {number: signal.signal(number, end) for number in heard}
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ class Toy(running.Runner):
 
 def start(*words, runner=None):
     """The command of a runner, within the group whose errors are messages."""
-    command = cli_run._command(runner or Toy(), "llmstats.duckdb")
+    command = cli_run._command(runner or Toy())
     group = type(main)("llmstats", commands=[command])
     return CliRunner().invoke(group, ["toy", *words])
 
@@ -137,7 +137,7 @@ import sys
 from tests.test_running import Toy
 from llmstats import cli_run
 from llmstats.cli import main
-group = type(main)("llmstats", commands=[cli_run._command(Toy(), "x.duckdb")])
+group = type(main)("llmstats", commands=[cli_run._command(Toy())])
 group(["toy", "--end", "hang", "--work-dir", sys.argv[1]], prog_name="llmstats")
 """
 
