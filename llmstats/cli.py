@@ -167,6 +167,28 @@ def metrics(definitions: bool, form: str | None, output: str | None) -> None:
 
 
 @main.command()
+@output_options
+def devices(form: str | None, output: str | None) -> None:
+    """List the catalogued devices: dense peaks (FLOP/s, OP/s), memory (bytes), power (W), and where they are from."""
+    from llmstats import catalog
+    from llmstats.query import Answer
+
+    columns = ("vendor", "model", *catalog.FIGURES, "parts", "aliases", "source", "note")
+    emit(Answer(columns, catalog.table(catalog.devices(), columns)), form, output)
+
+
+@main.command()
+@output_options
+def models(form: str | None, output: str | None) -> None:
+    """List the catalogued models: parameters (all, active, nominal) and what their attention costs."""
+    from llmstats import catalog
+    from llmstats.query import Answer
+
+    columns = tuple(catalog.models()[0])
+    emit(Answer(columns, catalog.table(catalog.models(), columns)), form, output)
+
+
+@main.command()
 @click.argument("run")
 @click.option("--metric", help="Canonical name of one metric.")
 @click.option("--step", type=int, help="One step.")

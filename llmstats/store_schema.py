@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -148,10 +149,16 @@ def _load_catalogues(con: DuckDBPyConnection) -> None:
     con.execute("DELETE FROM definitions")
     columns = [list(column) for column in zip(*catalog.definitions().values(), strict=True)]
     ask(con, "INSERT INTO definitions SELECT unnest(?), unnest(?), unnest(?)", *columns)
-    con.execute("DELETE FROM devices")
-    for device in catalog.devices():
-        names, places = ", ".join(device), ", ".join("?" * len(device))
-        ask(con, f"INSERT INTO devices ({names}) VALUES ({places})", *device.values())
+    _fill(con, "devices", catalog.devices())
+    _fill(con, "models", catalog.models())
+
+
+def _fill(con: DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, str | None]]) -> None:
+    """Replace all rows of a catalogue; texts become what the columns hold."""
+    names = ", ".join(rows[0])
+    columns = [[row[name] for row in rows] for name in rows[0]]
+    con.execute(f"DELETE FROM {table}")
+    ask(con, f"INSERT INTO {table} ({names}) SELECT {', '.join(['unnest(?)'] * len(columns))}", *columns)
 
 
 def _install_queries(con: DuckDBPyConnection) -> None:
