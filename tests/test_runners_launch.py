@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from llmstats.errors import InputError
-from llmstats.running import Ended, Job, Plan
+from llmstats.running import Job, Plan
 
 from .runnerkit import module
 
@@ -72,32 +73,58 @@ def test_a_program_that_is_not_there(job):
         launch(Plan("toy", command=["no-such-program"]), job)
 
 
-@pytest.mark.parametrize("how", [KeyboardInterrupt(), Ended("SIGTERM")])
-def test_a_signal_is_handed_on_to_all_that_was_started(job, monkeypatch, how):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_handed_on_to_all_that_was_started(job, monkeypatch, number):
     """The program ignores SIGINT, so SIGTERM follows; its child, of the same group, ends as well."""
-    monkeypatch.setattr(sys.modules[launch.__module__], "PATIENCE", (1.0, 5.0))
-
-    def interrupt(number, frame):
-        raise how
-
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    waiter = threading.Thread(target=_once_it_speaks, args=(job,))
+    monkeypatch.setattr(sys.modules[launch.__module__], "PATIENCE", 1.0)
+    waiter = threading.Thread(target=_once_it_speaks, args=(job, number))
     waiter.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            start(job, STUBBORN)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-        waiter.join()
-    assert (b"asked to end" in log(job)) == (not str(how))
-    child = int(log(job).split()[1])
-    assert _gone(child)
+    with pytest.raises(KeyboardInterrupt, match=number.name):
+        start(job, STUBBORN)
+    waiter.join()
+    assert (b"asked to end" in log(job)) == (number == signal.SIGINT)
+    assert _gone(int(log(job).split()[1]))
 
 
-def _once_it_speaks(job):
-    while not os.path.exists(job.file("output.log")) or b"\n" not in log(job):
+def test_a_program_goes_on_when_its_launcher_is_killed(tmp_path):
+    """It writes into the log itself: no pipe breaks, and nothing is lost."""
+    code = "import time\nfor i in range(30): print(i, flush=True); time.sleep(0.1)"
+    plan = f"Plan('toy', command=[sys.executable, '-c', {code!r}])"
+    script = (
+        "import importlib, sys; from llmstats.running import Job, Plan;"
+        f"plan = {plan}; job = Job.start(plan, {str(tmp_path)!r}, runner='toy', environment={{}});"
+        "importlib.import_module('llmstats.runners._launch').launch(plan, job)"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    while not (logs := list(tmp_path.glob("*/*/output.log"))) or logs[0].stat().st_size < 10:
         time.sleep(0.05)
-    os.kill(os.getpid(), signal.SIGUSR1)
+    launcher.kill()
+    launcher.wait()
+    until = time.monotonic() + 30
+    while not logs[0].read_text().endswith("29\n") and time.monotonic() < until:
+        time.sleep(0.1)
+    assert logs[0].read_text().split() == [str(i) for i in range(30)]
+
+
+def test_a_listener_can_have_the_program_ended(job):
+    heard = []
+
+    def hear(output):
+        heard.append(output)
+        return "enough" if b"5" in b"".join(heard) else None
+
+    code = "import time\nfor i in range(1000): print(i, flush=True); time.sleep(0.05)"
+    attend = module("_launch").attend
+    ended = attend(Plan("toy", command=[sys.executable, "-c", code]), job.file("output.log"), hear)
+    assert (ended.stopped, ended.signal) == ("enough", None)
+    assert ended.code in {1, 130}  # Python ends by KeyboardInterrupt: 130 in a shell's words
+    assert b"".join(heard) == log(job)
+
+
+def _once_it_speaks(job, number):
+    while not os.path.exists(job.file("output.log")) or b"child" not in log(job):
+        time.sleep(0.05)
+    os.kill(os.getpid(), number)
 
 
 def _gone(pid):
