@@ -158,7 +158,8 @@ def _facts(page: Page, run: Run, cells: dict[str, str], row: Row) -> None:
     else:
         run.vendor, run.device = vendor or device.vendor, device.name
         run.environment = dict(device.environment)
-        run.parallelism = _parallelism(device)
+        run.device_count = _device_count(device)
+        run.parallelism = f"TP{run.device_count}" if (run.device_count or 0) > 1 else None
     run.framework = "FlagScale" if tool == "FlagScale" else framework_of(run.environment)
 
 
@@ -174,10 +175,13 @@ def _device(page: Page, vendor: str | None, mem: str) -> Device | None:
     return fit[0] if len(fit) == 1 else None
 
 
-def _parallelism(device: Device) -> str | None:
+def _device_count(device: Device) -> int | None:
+    """An inference is one process: on one card where the page says that nothing is parallel, else on those it says."""
     for words in device.section.items.get("并行策略", []):
         if match := _TENSOR_PARALLEL.search(words):
-            return f"TP{match[1]}"
+            return int(match[1])
+        if words.strip(" 。.").lower() in ("none", "无"):
+            return 1
     return None
 
 

@@ -100,6 +100,8 @@ _MMLU = r"""### 2. 模型与权重
 
 _ENGINES = r"""#### 2.1 Nvidia A100
     - 机器、加速卡型号: NVIDIA_A100-SXM4-40GB
+- ##### 并行策略
+   - None
 #### 2.2 昆仑芯R200
     - 机器、加速卡型号: R200
 
@@ -384,6 +386,7 @@ SAMPLES = (
                 "vendor": "NVIDIA",
                 "precision": "fp16",
                 "device": "NVIDIA_A100-SXM4-40GB",
+                "device_count": 4,
                 "framework": "pytorch",
                 "parallelism": "TP4",
                 "environment": {"推理工具包": "Inductor 2.1"},
@@ -406,10 +409,17 @@ SAMPLES = (
             ("boost", "value"): 2.0,
         },
         runs={
-            "inference/benchmarks/toynet/1": {"model": "toynet", "vendor": "NVIDIA", "device": "NVIDIA_A100-SXM4-40GB"},
+            "inference/benchmarks/toynet/1": {
+                "model": "toynet",
+                "vendor": "NVIDIA",
+                "device": "NVIDIA_A100-SXM4-40GB",
+                "device_count": 1,
+                "parallelism": None,
+            },
             "inference/benchmarks/toynet/2": {
                 "vendor": "Kunlunxin",
                 "device": "R200",
+                "device_count": None,
                 "precision": "W32A16",
                 "config": {"batch_size": "32*6"},
             },

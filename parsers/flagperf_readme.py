@@ -33,7 +33,7 @@ class FlagPerfReadme(DocumentParser):
     """One run per row of a training or inference table; one per page or library of a chip's tables."""
 
     name = "flagperf_readme"
-    version = 1
+    version = 2
     title = "FlagPerf result pages: tables of training, inference, base, operation, generate"
     writes = "FlagPerf"
     documents = True

@@ -58,7 +58,8 @@ known AS MATERIALIZED (
   FROM chosen c
   GROUP BY c.said_vendor, c.said
 )
-SELECT r.run_key, coalesce(k.vendor, r.vendor) AS vendor, k.device, k.family, coalesce(k.parts, 1) AS parts,
+SELECT r.run_key, coalesce(k.vendor, r.vendor) AS vendor, k.device, k.family,
+  CASE WHEN r.labels::VARCHAR LIKE '%"peak\_%' ESCAPE '\' THEN 1 ELSE coalesce(k.parts, 1) END AS parts,
   coalesce(try_cast(r.labels->>'memory' AS DOUBLE), k.memory) AS memory,
   coalesce(try_cast(r.labels->>'peak_fp64' AS DOUBLE), k.peak_fp64) AS peak_fp64,
   coalesce(try_cast(r.labels->>'peak_fp32' AS DOUBLE), k.peak_fp32) AS peak_fp32,
