@@ -11,6 +11,9 @@
 -- Cells that failed (none of their requests completed, or the log ends with an error) and cells without a speed
 -- come last.  `source` is the line of the TPS value; of a failed cell the line of the error.
 --
+-- What no file states is computed from the requests where a run has one row for each; its definition then is
+-- `…@requests`, and `source` the line of the first request.
+--
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 -- parameter: model VARCHAR = '*' -- model, or a pattern with *
 -- parameter: device VARCHAR = '*' -- device or vendor, or a pattern with *
@@ -41,31 +44,67 @@ WITH cell AS (
     max(v.definition) FILTER (v.metric = 'ttft') AS ttft_definition,
     max(v.definition) FILTER (v.metric = 'tpot') AS tpot_definition,
     max(v.definition) FILTER (v.metric = 'e2e_latency') AS e2e_definition,
-    min(v.place) FILTER (v.metric = 'output_tokens_per_second') AS tps_place, min_by(v.place, v.line) AS any_place
+    min(v.place) FILTER (v.metric = 'output_tokens_per_second') AS tps_place, min_by(v.place, v.line) AS any_place,
+    bool_or(v.metric = 'output_tokens_per_second') AS says_tps, bool_or(v.metric = 'ttft') AS says_ttft,
+    bool_or(v.metric = 'tpot') AS says_tpot, bool_or(v.metric = 'e2e_latency') AS says_e2e,
+    count(*) OVER (PARTITION BY v.run_key) AS cells
   FROM _measured('serving') v
   WHERE v.subject IS NULL
   GROUP BY v.run_key, v.input_len, v.output_len, v.concurrency, v.request_rate
 ),
 known AS (
-  SELECT c.* EXCLUDE (input_len, output_len, concurrency, request_rate), a.* EXCLUDE (run_key),
+  SELECT c.* EXCLUDE (input_len, output_len, concurrency, request_rate, says_tps, says_ttft, says_tpot, says_e2e, cells),
+    a.* EXCLUDE (run_key, config),
     coalesce(c.input_len, a.known.input_len) AS input_len, coalesce(c.output_len, a.known.output_len) AS output_len,
     coalesce(c.concurrency, a.known.concurrency) AS concurrency,
     coalesce(c.request_rate, a.known.request_rate) AS request_rate,
-    coalesce(c.tps_value, c.tps_mean) AS tps,
-    CASE WHEN c.completed = 0 OR a.status = 'failed' THEN 'failed' ELSE a.status END AS outcome
-  FROM _asked('serving', pick, model, device) a LEFT JOIN cell c ON c.run_key = a.run_key
+    coalesce(c.tps_value, c.tps_mean) AS tps, q AS requested, r.dataset, r.parallelism, r.run_key AS key,
+    -- what a cell states stands; what it does not state may be computed, but never half of one metric
+    q.run_key IS NOT NULL AND c.says_tps IS NOT TRUE AND q.tps IS NOT NULL AS adds_tps,
+    q.run_key IS NOT NULL AND c.says_ttft IS NOT TRUE AND q.ttft.mid IS NOT NULL AS adds_ttft,
+    q.run_key IS NOT NULL AND c.says_tpot IS NOT TRUE AND q.tpot.mid IS NOT NULL AS adds_tpot,
+    q.run_key IS NOT NULL AND c.says_e2e IS NOT TRUE AND q.e2e.mid IS NOT NULL AS adds_e2e
+  FROM _asked('serving', pick, model, device) a
+    JOIN run_rows r ON r.run_key = a.run_key
+    LEFT JOIN cell c ON c.run_key = a.run_key
+    LEFT JOIN _requested(statistic, pick, model, device) q ON q.run_key = a.run_key AND coalesce(c.cells, 1) = 1
+),
+filled AS (
+  SELECT k.* EXCLUDE (requested, completed, failed) REPLACE (
+      CASE WHEN k.adds_tps THEN k.requested.tps ELSE k.tps END AS tps,
+      CASE WHEN k.adds_tps AND k.total IS NULL THEN k.requested.total ELSE k.total END AS total,
+      CASE WHEN k.adds_tps AND k.qps IS NULL THEN k.requested.qps ELSE k.qps END AS qps,
+      CASE WHEN k.adds_ttft THEN k.requested.ttft.mid ELSE k.ttft_p50 END AS ttft_p50,
+      CASE WHEN k.adds_ttft THEN k.requested.ttft.high ELSE k.ttft_p99 END AS ttft_p99,
+      CASE WHEN k.adds_ttft THEN k.requested.ttft.chosen ELSE k.ttft END AS ttft,
+      CASE WHEN k.adds_tpot THEN k.requested.tpot.mid ELSE k.tpot_p50 END AS tpot_p50,
+      CASE WHEN k.adds_tpot THEN k.requested.tpot.high ELSE k.tpot_p99 END AS tpot_p99,
+      CASE WHEN k.adds_tpot THEN k.requested.tpot.chosen ELSE k.tpot END AS tpot,
+      CASE WHEN k.adds_e2e THEN k.requested.e2e.mid ELSE k.e2e_p50 END AS e2e_p50,
+      CASE WHEN k.adds_e2e THEN k.requested.e2e.high ELSE k.e2e_p99 END AS e2e_p99,
+      CASE WHEN k.adds_e2e THEN k.requested.e2e.chosen ELSE k.e2e END AS e2e,
+      CASE WHEN k.adds_tps THEN 'output_tokens_per_second@requests' ELSE k.tps_definition END AS tps_definition,
+      CASE WHEN k.adds_ttft THEN 'ttft@requests' ELSE k.ttft_definition END AS ttft_definition,
+      CASE WHEN k.adds_tpot THEN 'tpot@requests' ELSE k.tpot_definition END AS tpot_definition,
+      CASE WHEN k.adds_e2e THEN 'e2e_latency@requests' ELSE k.e2e_definition END AS e2e_definition,
+      CASE WHEN k.adds_tps THEN k.requested.place ELSE k.tps_place END AS tps_place
+    ),
+    coalesce(k.completed, CASE WHEN k.success_rate IS NULL THEN k.requested.completed END) AS completed,
+    coalesce(k.failed, CASE WHEN k.success_rate IS NULL THEN k.requested.failed END) AS failed
+  FROM known k
 ),
 judged AS (
-  SELECT k.*, k.outcome IS NOT DISTINCT FROM 'failed' OR NOT coalesce(isfinite(k.tps), false) AS bad
-  FROM known k
+  SELECT f.*, CASE WHEN f.completed = 0 OR f.status = 'failed' THEN 'failed' ELSE f.status END AS outcome,
+    f.completed = 0 OR f.status IS NOT DISTINCT FROM 'failed' OR NOT coalesce(isfinite(f.tps), false) AS bad
+  FROM filled f
 )
 SELECT j.model, j.device, j.vendor, j.device_count, j.input_len, j.output_len, j.concurrency, j.request_rate,
   j.tps AS output_tokens_per_second, j.tps / nullif(j.device_count, 0) AS output_tokens_per_second_per_device,
   j.total AS total_tokens_per_second, j.qps AS requests_per_second, j.ttft_p50, j.ttft_p99, j.tpot_p50, j.tpot_p99,
   j.e2e_p50, j.e2e_p99, j.ttft, j.tpot, j.e2e,
   coalesce(j.completed / nullif(j.completed + j.failed, 0), j.success_rate) AS success, j.outcome AS status,
-  CASE WHEN j.bad THEN j.error END AS error, j.framework, j.output_len_mode, j.tps_definition, j.ttft_definition,
-  j.tpot_definition, j.e2e_definition, j.run_id,
+  CASE WHEN j.bad THEN j.error END AS error, j.framework, j.precision, j.parallelism, j.dataset, j.output_len_mode,
+  j.tps_definition, j.ttft_definition, j.tpot_definition, j.e2e_definition, j.run_id,
   CASE WHEN j.bad AND j.error IS NOT NULL THEN j.place ELSE coalesce(j.tps_place, j.any_place, j.place) END AS source
 FROM judged j
 ORDER BY j.bad, j.model, j.device, j.vendor, j.input_len, j.output_len, j.concurrency, j.request_rate, j.run_id;
