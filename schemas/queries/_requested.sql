@@ -3,13 +3,13 @@
 -- Failed requests are counted and left out of everything else, and so are values that are not finite.  Speeds need
 -- the start and the end of the requests: tokens and requests that completed, over the time from the first start to
 -- the last end.  A request of one output token has no time per output token.
-CREATE OR REPLACE MACRO _requested(statistic, pick, model, device) AS TABLE
+CREATE OR REPLACE MACRO _requested(of_statistic, of_pick, of_model, of_device) AS TABLE
 WITH one AS (
   SELECT q.run_key, q.source_key, q.line, q.ttft, q.e2e, q.input_tokens, q.output_tokens,
     coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
     q.started, q.started + q.e2e AS ended, q.success IS NOT FALSE AND coalesce(isfinite(q.e2e), false) AS done
   FROM request_rows q
-  WHERE q.run_key IN (SELECT a.run_key FROM _asked('serving', pick, model, device) a)
+  WHERE q.run_key IN (SELECT a.run_key FROM _asked('serving', of_pick, of_model, of_device) a)
 ),
 told AS (
   SELECT o.run_key, count(*) FILTER (o.done) AS completed, count(*) FILTER (NOT o.done) AS failed,
@@ -24,10 +24,12 @@ told AS (
   FROM one o
   GROUP BY o.run_key
 )
-SELECT t.run_key, t.completed, t.failed, w.path || coalesce(':' || t.first.line, '') AS place,
-  t.output_tokens / nullif(t.seconds, 0) AS tps, (t.input_tokens + t.output_tokens) / nullif(t.seconds, 0) AS total,
-  t.timed / nullif(t.seconds, 0) AS qps,
-  {mid: _statistic(t.ttfts, 'p50'), high: _statistic(t.ttfts, 'p99'), chosen: _statistic(t.ttfts, statistic)} AS ttft,
-  {mid: _statistic(t.tpots, 'p50'), high: _statistic(t.tpots, 'p99'), chosen: _statistic(t.tpots, statistic)} AS tpot,
-  {mid: _statistic(t.e2es, 'p50'), high: _statistic(t.e2es, 'p99'), chosen: _statistic(t.e2es, statistic)} AS e2e
+SELECT t.run_key, {
+    completed: t.completed, failed: t.failed, place: w.path || coalesce(':' || t.first.line, ''),
+    tps: t.output_tokens / nullif(t.seconds, 0), total: (t.input_tokens + t.output_tokens) / nullif(t.seconds, 0),
+    qps: t.timed / nullif(t.seconds, 0),
+    ttft: {mid: _statistic(t.ttfts, 'p50'), high: _statistic(t.ttfts, 'p99'), chosen: _statistic(t.ttfts, of_statistic)},
+    tpot: {mid: _statistic(t.tpots, 'p50'), high: _statistic(t.tpots, 'p99'), chosen: _statistic(t.tpots, of_statistic)},
+    e2e: {mid: _statistic(t.e2es, 'p50'), high: _statistic(t.e2es, 'p99'), chosen: _statistic(t.e2es, of_statistic)}
+  } AS sums
 FROM told t JOIN source_rows w ON w.source_key = t.first.source_key;

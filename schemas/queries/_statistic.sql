@@ -7,7 +7,6 @@ CREATE OR REPLACE MACRO _statistic(ascending, name) AS (
     WHEN name = 'min' THEN ascending[1]
     WHEN name = 'max' THEN ascending[-1]
     WHEN name SIMILAR TO 'p[0-9]{1,2}(\.[0-9]+)?' OR name = 'p100' THEN
-      ascending[1 + floor((len(ascending) - 1) * (name[2:]::DOUBLE / 100))::BIGINT] * (1 - (len(ascending) - 1) * (name[2:]::DOUBLE / 100) % 1)
-      + ascending[1 + ceil((len(ascending) - 1) * (name[2:]::DOUBLE / 100))::BIGINT] * ((len(ascending) - 1) * (name[2:]::DOUBLE / 100) % 1)
+      _between(ascending, (len(ascending) - 1) * (name[2:]::DOUBLE / 100))
   END
 );

@@ -1,0 +1,208 @@
+"""Cells of serving benchmarks, and the systems that they are measurements of.
+
+A cell is a row of the query ``serving``.  Two cells are of one system, and may be joined by a line or compared as
+loads of the same thing, when everything is equal that a reader would take for granted: model, device, framework,
+precision, the definitions of both values, the scope of the throughput, the lengths, the dataset, and whatever ``by``
+names.  What no file states is equal to nothing outside its folder: cells that do not say their model or device are
+one system only with those beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llmstats.errors import QueryError
+from llmstats.query import rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: What throughput may be read against: column of ``serving``, unit, whether more is better, column of its definition.
+AGAINST = {
+    "interactivity": ("tpot", "token/s/user", True, "tpot_definition"),
+    "tpot": ("tpot", "s/token", False, "tpot_definition"),
+    "ttft": ("ttft", "s", False, "ttft_definition"),
+    "e2e": ("e2e", "s", False, "e2e_definition"),
+}
+#: Columns that tell systems apart, in the order in which answers show them.
+SYSTEM = (
+    "model", "device", "vendor", "framework", "precision", "per", "input_len", "output_len", "output_len_mode", "dataset",
+    "folder",
+)  # fmt: skip
+#: Keys of a configuration that differ between repeats of one measurement.
+_EACH_TIME = re.compile(r"date|time|timestamp|seed|.*_(?:date|time|seed|dir|path|file)|id|run_id|label", re.I)
+_STATISTIC = re.compile(r"mean|std|min|max|p\d[\d.]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row of ``serving`` with what joins it to others.
+
+    ``throughput`` is per device where the number of devices is known, else of the whole system (`per` in ``system``).
+    """
+
+    system: tuple[Any, ...]  #: equal for cells of one system: values of `SYSTEM`, definitions, values of ``by``
+    row: Mapping[str, Any]
+    throughput: float | None
+    setting: str  #: the configuration as far as it is one of the measurement; equal for repeats
+
+    @property
+    def load(self) -> tuple[float | None, float | None]:
+        """Concurrency and request rate."""
+        return self.row["concurrency"], self.row["request_rate"]
+
+
+@dataclass(slots=True)
+class Point:
+    """Cells of one system that repeat one measurement, and their medians."""
+
+    cells: list[Cell]
+    x: float  #: the value that throughput is read against; NaN where no repeat has both
+    y: float
+    repeats: list[tuple[float, float]] = field(default_factory=list)  #: finite (x, y)
+
+    @property
+    def cell(self) -> Cell:
+        """The first of the repeats: it stands for them where only one can."""
+        return self.cells[0]
+
+    def source(self) -> dict[str, Any]:
+        """Columns that lead back to the files."""
+        runs = [cell.row["run_id"] for cell in self.cells]
+        return {"runs": len(runs), "run_id": ", ".join(runs), "source": self.cell.row["source"]}
+
+
+def check(what: str, given: str, known: Iterable[str]) -> None:
+    """Refuse a word that a parameter does not know.
+
+    Raises:
+        QueryError: with the words that it knows.
+    """
+    if given not in known:
+        raise QueryError(f"--{what} {given!r}: one of {', '.join(known)} is needed")
+
+
+def check_statistic(given: str) -> None:
+    """Refuse what is no statistic.
+
+    Raises:
+        QueryError: with examples.
+    """
+    if not _STATISTIC.fullmatch(given):
+        raise QueryError(f"--statistic {given!r}: mean, p50, p90, p99, min or max is needed")
+
+
+def cells(
+    con: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], by: str, definitions: Sequence[str], tokens: str = "output"
+) -> list[Cell]:
+    """All cells that ``asked`` (parameters of ``serving``) picks.
+
+    Args:
+        by: names of columns of ``runs``, of labels or of configuration keys that also tell systems apart, by commas.
+        definitions: columns of ``serving`` that hold definitions of the values to be joined.
+        tokens: ``output`` or ``total``: which tokens the throughput counts.
+    """
+    facts = _facts(con)
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    return [_cell(row, facts[row["run_id"]], names, definitions, tokens) for row in rows(con, "serving", asked)]
+
+
+def _cell(
+    row: Mapping[str, Any], facts: Mapping[str, Any], by: Sequence[str], definitions: Sequence[str], tokens: str
+) -> Cell:
+    each, whole = row[f"{tokens}_tokens_per_second_per_device"], row[f"{tokens}_tokens_per_second"]
+    per = "device" if each is not None else "system"
+    stated = row["model"] is not None and row["device"] is not None
+    row = {**row, "per": per, "folder": None if stated else facts["folder"]}
+    also = tuple(_named(row, facts, name) for name in by)
+    row["by"] = ", ".join(f"{k}={v}" for k, v in zip(by, also, strict=True) if v is not None) or None
+    system = (*(row[c] for c in SYSTEM), *(row[d] for d in definitions), also)
+    setting = json.dumps([row["device_count"], row["parallelism"], facts["setting"]], sort_keys=True, default=str)
+    return Cell(system, row, each if each is not None else whole, setting)
+
+
+def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """Of every serving run: its columns, configuration and labels, and the folder of its first file."""
+    asked = """
+        SELECT r.*, min(w.path) AS path FROM run_rows r
+          LEFT JOIN run_facts f ON f.run_key = r.run_key LEFT JOIN source_rows w ON w.source_key = f.source_key
+        WHERE r.kind = 'serving' GROUP BY ALL
+    """
+    told = con.execute(asked)
+    names = [column[0] for column in told.description]
+    found = {}
+    for values in told.fetchall():
+        run = dict(zip(names, values, strict=True))
+        run["config"], run["labels"] = json.loads(run["config"] or "{}"), json.loads(run["labels"] or "{}")
+        run["folder"] = os.path.dirname(run["path"] or "") or None
+        run["setting"] = {k: v for k, v in run["config"].items() if not _EACH_TIME.fullmatch(k)}
+        found[run["run_id"]] = run
+    return found
+
+
+def _named(row: Mapping[str, Any], facts: Mapping[str, Any], name: str) -> str | None:
+    for where in (row, facts, facts["labels"], facts["config"]):
+        if where.get(name) is not None:
+            return str(where[name])
+    return None
+
+
+# --------------------------------------------------------------------------- systems and points
+
+
+def systems(found: Iterable[Cell]) -> list[list[Cell]]:
+    """Cells by system, in the order in which systems first come."""
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in found:
+        groups.setdefault(cell.system, []).append(cell)
+    return list(groups.values())
+
+
+def points(system: Iterable[Cell], x_of: Callable[[Cell], float | None]) -> list[Point]:
+    """Cells of one system as points: those of one load and one configuration are repeats, and their median counts.
+
+    Cells of unknown load repeat nothing.
+    """
+    groups: dict[Any, list[Cell]] = {}
+    for cell in system:
+        known = cell.load != (None, None)
+        groups.setdefault((cell.load, cell.setting) if known else cell.row["run_id"], []).append(cell)
+    return [_point(group, x_of) for group in groups.values()]
+
+
+def _point(group: list[Cell], x_of: Callable[[Cell], float | None]) -> Point:
+    pairs = [(finite(x_of(c)), finite(c.throughput)) for c in group if c.row["status"] != "failed"]
+    good = [(x, y) for x, y in pairs if x is not None and y is not None]
+    return Point(group, median([x for x, _ in good]), median([y for _, y in good]), good)
+
+
+def finite(value: float | None) -> float | None:
+    """The value, unless there is none or it is not finite."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def median(values: Sequence[float]) -> float:
+    """NaN of nothing."""
+    ordered, n = sorted(values), len(values)
+    return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2 if n else math.nan
+
+
+def x_of(against: str) -> Callable[[Cell], float | None]:
+    """What reads the value that throughput is read against; ``interactivity`` is the reciprocal of TPOT."""
+    column = AGAINST[against][0]
+    if against != "interactivity":
+        return lambda cell: cell.row[column]
+    return lambda cell: 1 / cell.row[column] if cell.row[column] else None
+
+
+def whose(cell: Cell) -> dict[str, Any]:
+    """Columns that say which system and which load a row is about."""
+    row = cell.row
+    names = (*SYSTEM, "by", "concurrency", "request_rate", "device_count", "parallelism")
+    return {name: row[name] for name in names}
