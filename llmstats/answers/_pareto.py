@@ -6,8 +6,6 @@ passes its negative.  A point that is not finite is on no frontier.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -43,36 +41,21 @@ def height(x: Floats, y: Floats, at: Floats) -> Floats:
     return np.concatenate([highest, [-np.inf]])[place]
 
 
-def band(
-    repeats: Sequence[tuple[Floats, Floats]], at: Floats, confidence: float = 0.95, draws: int = 1000, seed: int = 0
-) -> tuple[Floats, Floats, Floats]:
+def band(xs: Floats, ys: Floats, at: Floats, level: float = 0.95) -> tuple[Floats, Floats, Floats]:
     """How sure a frontier is whose points were measured several times.
 
-    Each draw resamples the repeats of every point with replacement (x and y of one repeat stay together), takes the
-    medians and finds the frontier anew.
-
     Args:
-        repeats: of each point the x and the y of its repeats; one repeat cannot vary.
+        xs: draws of where each point lies, shape (draws, points).
+        ys: the same of y; a point that was measured once is the same in all draws.
         at: the x at which the height of the frontier is wanted.
-        confidence: share of the draws between the two ends of the band.
-        draws: number of resamplings.
-        seed: of the generator, so that the same question has the same answer.
+        level: share of the draws between the two ends of the band.
 
     Returns:
         Lower and upper end of the height at each ``at``, and of each point the share of draws that have it on the
         frontier.
     """
-    generator = np.random.default_rng(seed)
-    drawn = [_medians(generator, x, y, draws) for x, y in repeats]
-    xs = np.array([x for x, _ in drawn]).T
-    ys = np.array([y for _, y in drawn]).T
     heights = np.array([height(x, y, at) for x, y in zip(xs, ys, strict=True)])
     members = np.array([undominated(x, y) for x, y in zip(xs, ys, strict=True)])
-    tail = (1 - confidence) / 2
+    tail = (1 - level) / 2
     low, high = np.quantile(heights, [tail, 1 - tail], axis=0, method="inverted_cdf")
     return low, high, members.mean(axis=0)
-
-
-def _medians(generator: np.random.Generator, x: Floats, y: Floats, draws: int) -> tuple[Floats, Floats]:
-    chosen = generator.integers(0, len(x), (draws, len(x)))
-    return np.median(x[chosen], axis=1), np.median(y[chosen], axis=1)

@@ -32,8 +32,8 @@ AGAINST = {
 }
 #: Columns that tell systems apart, in the order in which answers show them.
 SYSTEM = (
-    "model", "device", "vendor", "framework", "precision", "per", "input_len", "output_len", "output_len_mode", "dataset",
-    "folder",
+    "model", "device", "vendor", "framework", "precision", "per", "input_len", "output_len", "output_len_mode",
+    "dataset", "folder",
 )  # fmt: skip
 #: Keys of a configuration that differ between repeats of one measurement.
 _EACH_TIME = re.compile(r"date|time|timestamp|seed|.*_(?:date|time|seed|dir|path|file)|id|run_id|label", re.I)
@@ -99,7 +99,11 @@ def check_statistic(given: str) -> None:
 
 
 def cells(
-    con: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], by: str, definitions: Sequence[str], tokens: str = "output"
+    con: duckdb.DuckDBPyConnection,
+    asked: Mapping[str, Any],
+    by: str,
+    definitions: Sequence[str],
+    tokens: str = "output",
 ) -> list[Cell]:
     """All cells that ``asked`` (parameters of ``serving``) picks.
 
@@ -121,7 +125,7 @@ def _cell(
     stated = row["model"] is not None and row["device"] is not None
     row = {**row, "per": per, "folder": None if stated else facts["folder"]}
     also = tuple(_named(row, facts, name) for name in by)
-    row["by"] = ", ".join(f"{k}={v}" for k, v in zip(by, also, strict=True) if v is not None) or None
+    row["apart"] = ", ".join(f"{k}={v}" for k, v in zip(by, also, strict=True) if v is not None) or None
     system = (*(row[c] for c in SYSTEM), *(row[d] for d in definitions), also)
     setting = json.dumps([row["device_count"], row["parallelism"], facts["setting"]], sort_keys=True, default=str)
     return Cell(system, row, each if each is not None else whole, setting)
@@ -164,20 +168,24 @@ def systems(found: Iterable[Cell]) -> list[list[Cell]]:
     return list(groups.values())
 
 
-def points(system: Iterable[Cell], x_of: Callable[[Cell], float | None]) -> list[Point]:
+def points(
+    system: Iterable[Cell],
+    x_of: Callable[[Cell], float | None],
+    y_of: Callable[[Cell], float | None] = lambda cell: cell.throughput,
+) -> list[Point]:
     """Cells of one system as points: those of one load and one configuration are repeats, and their median counts.
 
-    Cells of unknown load repeat nothing.
+    Cells that do not say their load, model or device repeat nothing: what else they do not say may differ.
     """
     groups: dict[Any, list[Cell]] = {}
     for cell in system:
-        known = cell.load != (None, None)
+        known = cell.load != (None, None) and cell.row["folder"] is None
         groups.setdefault((cell.load, cell.setting) if known else cell.row["run_id"], []).append(cell)
-    return [_point(group, x_of) for group in groups.values()]
+    return [_point(group, x_of, y_of) for group in groups.values()]
 
 
-def _point(group: list[Cell], x_of: Callable[[Cell], float | None]) -> Point:
-    pairs = [(finite(x_of(c)), finite(c.throughput)) for c in group if c.row["status"] != "failed"]
+def _point(group: list[Cell], x_of: Callable[[Cell], float | None], y_of: Callable[[Cell], float | None]) -> Point:
+    pairs = [(finite(x_of(c)), finite(y_of(c))) for c in group if c.row["status"] != "failed"]
     good = [(x, y) for x, y in pairs if x is not None and y is not None]
     return Point(group, median([x for x, _ in good]), median([y for _, y in good]), good)
 
@@ -204,5 +212,5 @@ def x_of(against: str) -> Callable[[Cell], float | None]:
 def whose(cell: Cell) -> dict[str, Any]:
     """Columns that say which system and which load a row is about."""
     row = cell.row
-    names = (*SYSTEM, "by", "concurrency", "request_rate", "device_count", "parallelism")
+    names = (*SYSTEM, "apart", "concurrency", "request_rate", "device_count", "parallelism")
     return {name: row[name] for name in names}

@@ -18,6 +18,7 @@ concurrency is touched once or twice by chance, it has next to nothing to measur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,7 @@ def mean_load(times: Floats, load: Floats, begin: float, end: float) -> float:
 def _drift(times: Floats, load: Floats, found: Window) -> float:
     """How far the load drifts over the window, as a share of the plateau; 0 where that may be chance or is little."""
     edges = np.linspace(found.begin, found.end, SLICES + 1)
-    means = np.array([mean_load(times, load, a, b) for a, b in zip(edges, edges[1:], strict=False)])
+    means = np.array([mean_load(times, load, a, b) for a, b in pairwise(edges)])
     t = np.arange(SLICES) - (SLICES - 1) / 2
     slope = float(t @ means / (t @ t))
     rest = means - means.mean() - slope * t
