@@ -1,4 +1,4 @@
-"""Which points nothing beats: Pareto frontiers in two dimensions, and their band over repeated measurements.
+"""Which points nothing beats: Pareto frontiers in two dimensions, and how sure that is of repeated measurements.
 
 Everything is arrays of one length: ``x`` and ``y`` of the points, larger better; whoever wants less of something
 passes its negative.  A point that is not finite is on no frontier.
@@ -33,29 +33,12 @@ def undominated(x: Floats, y: Floats) -> Bools:
     return keep
 
 
-def height(x: Floats, y: Floats, at: Floats) -> Floats:
-    """Height of the staircase: the largest y of the points whose x is at least ``at``; -inf where there is none."""
-    order = np.argsort(x, kind="stable")
-    highest = np.maximum.accumulate(y[order][::-1])[::-1]
-    place = np.searchsorted(x[order], at, side="left")
-    return np.concatenate([highest, [-np.inf]])[place]
-
-
-def band(xs: Floats, ys: Floats, at: Floats, level: float = 0.95) -> tuple[Floats, Floats, Floats]:
-    """How sure a frontier is whose points were measured several times.
+def certainty(xs: Floats, ys: Floats) -> Floats:
+    """Of each point the share of draws that have it on the frontier.
 
     Args:
         xs: draws of where each point lies, shape (draws, points).
         ys: the same of y; a point that was measured once is the same in all draws.
-        at: the x at which the height of the frontier is wanted.
-        level: share of the draws between the two ends of the band.
-
-    Returns:
-        Lower and upper end of the height at each ``at``, and of each point the share of draws that have it on the
-        frontier.
     """
-    heights = np.array([height(x, y, at) for x, y in zip(xs, ys, strict=True)])
-    members = np.array([undominated(x, y) for x, y in zip(xs, ys, strict=True)])
-    tail = (1 - level) / 2
-    low, high = np.quantile(heights, [tail, 1 - tail], axis=0, method="inverted_cdf")
-    return low, high, members.mean(axis=0)
+    members = np.array([undominated(x, y) for x, y in zip(xs, ys, strict=True)], dtype=np.float64)
+    return np.asarray(members.mean(axis=0), dtype=np.float64)

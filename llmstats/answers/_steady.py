@@ -6,6 +6,7 @@ a fixed rate of requests (open loop) alike:
 - it begins when the number in flight first reaches its plateau, the median over the time in which requests were
   still being sent (the second half of it, so that a slow start does not lower it);
 - it ends when the last request is sent, since from then on the load only runs out;
+- it takes longer to send the requests than to answer one (else the load never stood, however high it was);
 - in between, the number in flight must not drift: the slope over ten equal slices, by least squares and Student's t,
   must not differ from zero with 95 % confidence while the fitted line moves by over a fifth of the plateau.  A queue
   that grows until the end has no steady state, however long one measures.
@@ -48,13 +49,13 @@ def window(starts: Floats, ends: Floats) -> Window:
     if len(starts) < LEAST:
         return Window(np.nan, np.nan, np.nan, f"too few requests with times: {len(starts)} of at least {LEAST}")
     times, load = in_flight(starts, ends)
-    last = float(starts.max())
+    last, usual = float(starts.max()), float(np.median(ends - starts))
+    if last - starts.min() < usual:
+        return Window(np.nan, np.nan, np.nan, "the requests were sent all at once: the load only runs out")
     middle = (float(starts.min()) + last) / 2
     plateau = _median_load(times, load, middle, last)
     reached = times[(load >= plateau) & (times <= last)]
-    if not plateau or not len(reached) or reached[0] >= last:
-        return Window(np.nan, np.nan, plateau, "the requests were sent all at once: the load only runs out")
-    found = Window(float(reached[0]), last, plateau)
+    found = Window(float(reached[0]) if len(reached) else last, last, plateau)
     inside = np.count_nonzero((starts >= found.begin) & (starts <= found.end))
     if inside < LEAST:
         return Window(found.begin, last, plateau, f"too few requests in it: {inside} of at least {LEAST}")

@@ -73,8 +73,14 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     found = _serving.cells(con, asked, given["by"], [d for d in definitions if d], given["tokens"])
     rows = [_row(system, name, place, given["read"], definitions) for system in _serving.systems(found)]
     better = -1 if READ[given["read"]][1] else 1
-    rows.sort(key=lambda row: math.inf if row["value"] is None else better * row["value"])
+    rows.sort(key=lambda row: _order(row, better))
     return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in rows])
+
+
+def _order(row: Mapping[str, Any], better: int) -> tuple[Any, ...]:
+    """Case by case, the best first; what cannot be told last."""
+    case = (row["model"] or "", row["input_len"] or 0, row["output_len"] or 0, row["dataset"] or "", row["per"])
+    return row["value"] is None, *case, better * (row["value"] or 0)
 
 
 def _asked(given: Mapping[str, Any]) -> tuple[str, float]:
@@ -197,7 +203,9 @@ def interpolated(xs: Sequence[float], ys: Sequence[float], place: float) -> floa
     import numpy as np
     from scipy.interpolate import PchipInterpolator
 
-    log_x, log_y = min(xs) > 0, min(ys) > 0
+    # logarithms of neighbouring floats may be equal
+    log_x = min(xs) > 0 and bool(np.all(np.diff(np.log(xs)) > 0))
+    log_y = min(ys) > 0
     curve = PchipInterpolator(np.log(xs) if log_x else xs, np.log(ys) if log_y else ys)
     value = float(curve(math.log(place) if log_x else place))
     return math.exp(value) if log_y else value

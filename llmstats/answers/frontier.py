@@ -13,10 +13,10 @@ best of them: `by` keeps apart what else you name (`--by parallelism`, a label, 
 
 Runs of one load and one configuration repeat one point: `runs` of them, and their median stands.  (Runs that do not
 say their model, device or load repeat nothing; a setting that only the name of a file tells is not known: label it.)
-With 3 or more,
-`low` and `high` are the 95 % band of the frontier's height at this value and `certain` is the share of draws in which
-the point is on the frontier; `band` says where there is none.  Points that are measured once count as exact there, and
-repeats that are faster for the user are taken to be faster in throughput too, which makes the band wider, not narrower.
+With 3 or more, `low` to `high` and `value_low` to `value_high` are the 95 % limits of the two medians; the frontiers of
+all lower and of all upper limits are the band.  `certain` is the share of 1,000 draws of where the repeated points may
+lie (parametric bootstrap) that have the point on the frontier; points that are measured once count as exact there, and
+a repeat that is faster for the user is taken to be faster in throughput, too.  `band` says where there is none.
 
 Systems of which no run has both values come last, with the reason.  `left_out` counts the points of a system that
 lack one of the two or are not finite, and failed ones.
@@ -33,7 +33,6 @@ parameter: device VARCHAR = '*' -- device or vendor, or a pattern with *
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,23 +48,21 @@ if TYPE_CHECKING:
 #: Draws of the band, and repeats that a point needs to vary in them.
 DRAWS, REPEATS = 1000, 3
 COLUMNS = (
-    "model", "device", "framework", "precision", "input_len", "output_len", "concurrency", "request_rate", "throughput",
-    "per", "against", "value", "unit", "on_frontier", "low", "high", "certain", "band", "points", "left_out", "runs",
-    "device_count", "parallelism", "apart", "dataset", "output_len_mode", "folder", "throughput_definition",
-    "value_definition", "reason", "vendor", "run_id", "source",
+    "model", "device", "framework", "precision", "input_len", "output_len", "concurrency", "request_rate",
+    "throughput", "per", "against", "value", "unit", "on_frontier", "low", "high", "value_low", "value_high", "certain",
+    "band", "points", "left_out", "runs", "device_count", "parallelism", "apart", "dataset", "output_len_mode",
+    "folder", "throughput_definition", "value_definition", "reason", "vendor", "run_id", "source",
 )  # fmt: skip
 
 
 @dataclass(slots=True)
 class Frontier:
-    """The points of one system that have both values, which of them nothing beats, and the band at each."""
+    """The points of one system that have both values, which of them nothing beats, and how sure each is."""
 
     points: list[Point]
     on: Sequence[bool]
     left_out: int
-    low: Sequence[float | None]
-    high: Sequence[float | None]
-    certain: Sequence[float | None]
+    limits: Sequence[dict[str, float | None]]
     band: str
 
 
@@ -103,49 +100,52 @@ def frontier(cells: Sequence[Cell], against: str) -> Frontier:
     return Frontier(good, on.tolist(), len(points) - len(good), *_band(good, x, y, better))
 
 
-def _band(good: Sequence[Point], x: Any, y: Any, better: int) -> tuple[list[Any], list[Any], list[Any], str]:
-    """Lower and upper end and certainty of each point, and what the band stands on; None where there is none."""
+def _band(good: Sequence[Point], x: Any, y: Any, better: int) -> tuple[list[dict[str, float | None]], str]:
+    """Limits and certainty of each point (nothing where it was not repeated), and what they stand on."""
     import numpy as np
 
-    from llmstats.answers._pareto import band
+    from llmstats.answers._pareto import certainty
 
-    none: list[Any] = [None] * len(good)
-    sure = [len(p.repeats) >= REPEATS and all(v > 0 for pair in p.repeats for v in pair) for p in good]
+    sure = [len(p.repeats) >= REPEATS for p in good]
     if not any(sure):
         most = max((len(p.repeats) for p in good), default=0)
-        return none, none, none, "no repeats: no band" if most < 2 else f"at most {most} repeats: no band"
+        return [{}] * len(good), "no repeats: no band" if most < 2 else f"at most {most} repeats: no band"
     xs, ys = np.tile(better * x, (DRAWS, 1)), np.tile(y, (DRAWS, 1))
     for i in np.flatnonzero(sure).tolist():
         xs[:, i], ys[:, i] = _draws(good[i], better, seed=i)
-    low, high, certain = band(xs, ys, better * x)
-    said = f"95 %, {sum(sure)} of {len(good)} points with {REPEATS} or more repeats"
-    return _where(sure, low), _where(sure, high), _where(sure, certain), said
+    share = certainty(xs, ys)
+    limits = [_limits(p, float(c)) if repeated else {} for p, c, repeated in zip(good, share, sure, strict=True)]
+    return limits, f"95 %, {sum(sure)} of {len(good)} points with {REPEATS} or more repeats"
+
+
+def _limits(point: Point, certain: float) -> dict[str, float | None]:
+    from llmstats.statistics import interval
+
+    x, y = interval([x for x, _ in point.repeats]), interval([y for _, y in point.repeats])
+    return {"low": y.low, "high": y.high, "value_low": x.low, "value_high": x.high, "certain": certain}
 
 
 def _draws(point: Point, better: int, seed: int) -> tuple[Any, Any]:
     """Where a point may lie.  One seed for both: what is good in one is good in the other."""
+    import numpy as np
+
     from llmstats.statistics import location_draws
 
     goodness = location_draws([x**better for x, _ in point.repeats], DRAWS, seed)
     speed = location_draws([y for _, y in point.repeats], DRAWS, seed)
-    return better * goodness**better, speed
-
-
-def _where(sure: Sequence[bool], values: Any) -> list[float | None]:
-    return [float(v) if known and math.isfinite(v) else None for known, v in zip(sure, values, strict=True)]
+    fixed = not (np.isfinite(goodness).all() and np.isfinite(speed).all())  # a value that is not positive
+    return (better * point.x, point.y) if fixed else (better * goodness**better, speed)
 
 
 def _rows(made: Frontier, against: str, definitions: Sequence[str], *, all_points: bool) -> list[dict[str, Any]]:
     return [
         {
             **_serving.whose(point.cell), **point.source(), "throughput": point.y, "value": point.x,
-            "unit": _serving.AGAINST[against][1], "on_frontier": on, "low": low, "high": high, "certain": certain,
+            "unit": _serving.AGAINST[against][1], "on_frontier": on, **limits,
             "band": made.band, "points": len(made.points), "left_out": made.left_out,
             "throughput_definition": point.cell.row[definitions[0]], "value_definition": point.cell.row[definitions[1]],
         }
-        for point, on, low, high, certain in zip(
-            made.points, made.on, made.low, made.high, made.certain, strict=True
-        )
+        for point, on, limits in zip(made.points, made.on, made.limits, strict=True)
         if on or all_points
     ]  # fmt: skip
 

@@ -1,13 +1,14 @@
 -- What the requests of serving runs add up to, for runs of which nobody wrote an aggregate.
 --
--- Failed requests are counted and left out of everything else, and so are values that are not finite.  Speeds need
+-- Failed requests and those without any output token are counted and left out of everything else; so are values that
+-- are not finite.  Speeds need
 -- the start and the end of the requests: tokens and requests that completed, over the time from the first start to
 -- the last end.  A request of one output token has no time per output token.
 CREATE OR REPLACE MACRO _requested(of_statistic, of_pick, of_model, of_device) AS TABLE
 WITH one AS (
   SELECT q.run_key, q.source_key, q.line, q.ttft, q.e2e, q.input_tokens, q.output_tokens,
     coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
-    q.started, q.started + q.e2e AS ended, q.success IS NOT FALSE AND coalesce(isfinite(q.e2e), false) AS done
+    q.started, q.started + q.e2e AS ended, q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done
   FROM request_rows q
   WHERE q.run_key IN (SELECT a.run_key FROM _asked('serving', of_pick, of_model, of_device) a)
 ),
@@ -19,7 +20,7 @@ told AS (
     count(*) FILTER (o.done AND isfinite(o.ended)) AS timed,
     list(o.ttft ORDER BY o.ttft) FILTER (o.done AND isfinite(o.ttft)) AS ttfts,
     list(o.tpot ORDER BY o.tpot) FILTER (o.done AND isfinite(o.tpot)) AS tpots,
-    list(o.e2e ORDER BY o.e2e) FILTER (o.done) AS e2es,
+    list(o.e2e ORDER BY o.e2e) FILTER (o.done AND isfinite(o.e2e)) AS e2es,
     min_by({source_key: o.source_key, line: o.line}, (NOT o.done, o.source_key, o.line)) AS first
   FROM one o
   GROUP BY o.run_key

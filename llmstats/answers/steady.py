@@ -1,0 +1,162 @@
+"""How fast was each serving run in its steady state, when the load stood, against the whole of it?
+
+For runs that have one record per request with its start.  At its beginning a run has fewer requests in flight than
+asked for, at its end it only waits for the last ones; both lower the throughput of the whole and change its latencies.
+The steady window is from `begin` to `end`, seconds after the first start, out of `seconds` in all:
+
+- it begins when the number of requests in flight first reaches its plateau (the median over the second half of the time
+  in which requests were sent), and ends when the last request is sent: from then on the load only runs out;
+- sending must take longer than answering one request, at least 10 requests must start inside, and the number in flight
+  must not drift over the window by more than a fifth with 95 % confidence: a queue that keeps growing has no steady
+  state.  Otherwise `steady` is false and `reason` says why; values inside are then withheld.
+
+The rule is one for a fixed number of clients and for a fixed rate.  AISBench's stable stage (from the second request
+that reaches the largest concurrency seen to the last) is the same for clients, and hardly anything at a fixed rate.
+
+`output_tokens_per_second` counts the tokens that fall inside, those of a request spread evenly from its first to its
+last; `requests_per_second` the requests that end inside; `ttft` is of those that start inside, `tpot` and `e2e` of
+those that end inside, by `statistic`.  The columns `whole_…` are the same for the whole run, `ratio` is the first over
+its whole.  Failed requests, and those without any output token, count as in flight while their record says so, and for
+nothing else; `without_times` have no start or end and are left out.
+
+parameter: statistic VARCHAR = 'mean' -- statistic of ttft, tpot and e2e: mean, p50, p90, p99 …
+parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
+parameter: model VARCHAR = '*' -- model, or a pattern with *
+parameter: device VARCHAR = '*' -- device or vendor, or a pattern with *
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from llmstats.answers import _serving
+from llmstats.query import Answer, rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+SPEEDS = ("output_tokens_per_second", "requests_per_second", "ttft", "tpot", "e2e")
+COLUMNS = (
+    "model", "device", "concurrency", "request_rate", "steady", "begin", "end", "seconds", "in_flight", "requests",
+    "started_inside", "ended_inside", *(name for speed in SPEEDS for name in (speed, f"whole_{speed}")), "ratio",
+    "failed", "without_times", "reason", "definition", "whole_definition", "run_id", "source", "last_source",
+)  # fmt: skip
+
+
+def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
+    """See the module."""
+    _serving.check_statistic(given["statistic"])
+    asked = {name: given[name] for name in ("pick", "model", "device")}
+    cells = {row["run_id"]: row for row in rows(con, "serving", asked)}
+    told = [
+        {name: cells[run][name] for name in ("model", "device", "concurrency", "request_rate")}
+        | _run(records, given["statistic"])
+        | {"run_id": run}
+        for run, records in _records(con, cells).items()
+    ]
+    told.sort(key=lambda row: (not row["steady"], row["run_id"]))
+    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in told])
+
+
+def _records(con: duckdb.DuckDBPyConnection, cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The requests of each run as arrays (NaN where nothing is stated), by the start; runs without any are left out."""
+    import numpy as np
+
+    asked = """
+        SELECT r.run_id, q.started, q.started + q.e2e AS ended, q.ttft, q.e2e, q.output_tokens::DOUBLE AS tokens,
+          coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
+          q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done, w.path, q.line::DOUBLE AS line
+        FROM request_rows q JOIN run_rows r ON r.run_key = q.run_key JOIN source_rows w ON w.source_key = q.source_key
+        ORDER BY r.run_id, q.started, q.request
+    """
+    columns = con.execute(asked).fetchnumpy()
+    whole = {
+        name: np.ma.filled(column, np.nan) if column.dtype.kind == "f" else np.ma.getdata(column)
+        for name, column in columns.items()
+    }
+    if not len(whole["run_id"]):
+        return {}
+    runs, first = np.unique(whole["run_id"].astype(str), return_index=True)
+    ends = [*first[1:], len(whole["run_id"])]
+    return {
+        str(run): {name: column[a:b] for name, column in whole.items()}
+        for run, a, b in zip(runs, first, ends, strict=True)
+        if run in cells
+    }
+
+
+def _run(records: Mapping[str, Any], statistic: str) -> dict[str, Any]:
+    """The row of one run."""
+    import numpy as np
+
+    from llmstats.answers._steady import in_flight, mean_load, window
+
+    timed = np.isfinite(records["started"]) & np.isfinite(records["ended"])
+    done = records["done"].astype(bool)
+    counts = {
+        "requests": len(done), "failed": int(np.count_nonzero(~done)), "without_times": int(np.count_nonzero(~timed)),
+        "definition": "output_tokens_per_second@steady", "whole_definition": "output_tokens_per_second@requests",
+        "source": _place(records, 0),
+    }  # fmt: skip
+    if not timed.any():
+        return counts | {
+            "steady": False,
+            "reason": "cannot tell: the requests' records have no starts or no ends",
+        }
+    kept = {name: column[timed] for name, column in records.items()}
+    zero, end = float(kept["started"].min()), float(kept["ended"].max())
+    whole = _speeds(kept, zero, end, statistic)
+    found = window(kept["started"], kept["ended"])
+    told = counts | {"steady": found.reason is None, "seconds": end - zero}
+    told |= {f"whole_{name}": value for name, value in whole.items()}
+    if found.reason is not None:
+        return told | {"reason": f"cannot tell: {found.reason}"}
+    inside = _speeds(kept, found.begin, found.end, statistic)
+    starts = np.flatnonzero((kept["started"] >= found.begin) & (kept["started"] <= found.end))
+    speed, of_whole = inside["output_tokens_per_second"], whole["output_tokens_per_second"]
+    return told | inside | {
+        "begin": found.begin - zero, "end": found.end - zero, "started_inside": len(starts),
+        "in_flight": mean_load(*in_flight(kept["started"], kept["ended"]), found.begin, found.end),
+        "ended_inside": int(np.count_nonzero((kept["ended"] >= found.begin) & (kept["ended"] <= found.end))),
+        "ratio": speed / of_whole if speed is not None and of_whole else None,
+        "source": _place(kept, starts[0]), "last_source": _place(kept, starts[-1]),
+    }  # fmt: skip
+
+
+def _place(records: Mapping[str, Any], i: int) -> str:
+    line = records["line"][i]
+    return str(records["path"][i]) + (f":{line:.0f}" if line > 0 else "")
+
+
+def _speeds(records: Mapping[str, Any], begin: float, end: float, statistic: str) -> dict[str, float | None]:
+    """Speeds and times of the requests that completed, from ``begin`` to ``end``."""
+    import numpy as np
+
+    from llmstats.answers._steady import tokens_within
+
+    done = records["done"].astype(bool)
+    starts = done & (records["started"] >= begin) & (records["started"] <= end)
+    ends = done & (records["ended"] >= begin) & (records["ended"] <= end)
+    counted = done & np.isfinite(records["tokens"])
+    first = records["started"] + np.where(np.isfinite(records["ttft"]), records["ttft"], 0)
+    tokens = tokens_within(begin, end, first[counted], records["ended"][counted], records["tokens"][counted])
+    return {
+        "output_tokens_per_second": tokens / (end - begin) if counted.any() and end > begin else None,
+        "requests_per_second": int(np.count_nonzero(ends)) / (end - begin) if end > begin else None,
+        "ttft": _statistic(records["ttft"][starts], statistic),
+        "tpot": _statistic(records["tpot"][ends], statistic),
+        "e2e": _statistic(records["e2e"][ends], statistic),
+    }
+
+
+def _statistic(values: Any, name: str) -> float | None:
+    """A statistic of the finite values; None of nothing."""
+    import numpy as np
+
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    if name[0] == "p":
+        return float(np.percentile(finite, float(name[1:])))
+    return float(getattr(np, name)(finite))  # mean, std, min or max: `check_statistic` lets nothing else through
