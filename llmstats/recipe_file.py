@@ -48,7 +48,7 @@ def build(raw: Mapping[str, Any], path: str, given: Mapping[str, Value]) -> Reci
     parameters = tuple(_parameter(t) for t in top.tables_by_name("parameters"))
     values = {p.name: given.get(p.name, p.default) for p in parameters}
     required = {p.name for p in parameters if p.required}
-    filled = _Table(_fill(raw, values, required, path), path, "")
+    filled = _Table(_fill({k: v for k, v in raw.items() if k != "parameters"}, values, path), path, "")
     recipe = Recipe(
         name=filled.text("name"),
         version=filled.day("version"),
@@ -58,14 +58,15 @@ def build(raw: Mapping[str, Any], path: str, given: Mapping[str, Value]) -> Reci
         source=_source(filled.table("source")),
         parameters=parameters,
         minimum=_minimum(filled.table("minimum", needed=False)),
-        criteria=tuple(_criterion(t) for t in filled.tables("criteria")),
+        criteria=tuple(_criterion(t, required) for t in filled.tables("criteria")),
         path=path,
         raw=raw,
         given=given,
     )
-    if needs := filled.take(_NEEDS):
-        filled.wrong(f"parameters.{needs[0]}", "a required parameter may only stand in criteria")
-    filled.skip("parameters").done()
+    for _, name in filled.take(_UNSET) or ():
+        if name in required:
+            filled.wrong(f"parameters.{name}", "a required parameter may only stand in criteria")
+    filled.done()
     _check(recipe, _uses(raw))
     return recipe
 
@@ -88,30 +89,28 @@ def _uses(node: Any) -> set[str]:
     return {node[1:]} if isinstance(node, str) and node.startswith("$") else set()
 
 
-def _fill(node: Mapping[str, Any], values: Mapping[str, Value | None], required: set[str], path: str) -> dict[str, Any]:
-    """Every ``$NAME`` replaced; a key whose parameter has no value goes, and is noted where it is required."""
+def _fill(node: Mapping[str, Any], values: Mapping[str, Value | None], path: str) -> dict[str, Any]:
+    """Every ``$NAME`` replaced; a key whose parameter has no value goes, and is noted under `_UNSET`."""
     filled: dict[str, Any] = {}
-    needs: list[str] = []
+    unset: list[tuple[str, str]] = []
     for key, value in node.items():
         if isinstance(value, Mapping):
-            filled[key] = value if key == "parameters" else _fill(value, values, required, path)
-            needs += filled[key].pop(_NEEDS, []) if key != "parameters" else []
+            filled[key] = _fill(value, values, path)
+            unset += filled[key].pop(_UNSET, [])
         elif isinstance(value, list):
-            filled[key] = [_fill(v, values, required, path) if isinstance(v, Mapping) else v for v in value]
+            filled[key] = [_fill(v, values, path) if isinstance(v, Mapping) else v for v in value]
         elif not (isinstance(value, str) and value.startswith("$")):
             filled[key] = value
         elif value[1:] not in values:
             raise RecipeError(f"{path}: {key}: no parameter {value[1:]!r}{_near(value[1:], values)}")
         elif (known := values[value[1:]]) is not None:
             filled[key] = known
-        elif value[1:] in required:
-            needs.append(value[1:])
-    if needs:
-        filled[_NEEDS] = needs
-    return filled
+        else:
+            unset.append((key, value[1:]))
+    return {**filled, _UNSET: unset} if unset else filled
 
 
-_NEEDS = "\0needs"
+_UNSET = "\0unset"
 
 
 def _parameter(table: _Table) -> Parameter:
@@ -157,7 +156,7 @@ def _minimum(table: _Table) -> Minimum:
         either=table.truth("either"),
         repeats=table.whole("repeats", 1) or 1,
     )
-    table.skip(_NEEDS).done()
+    table.done()
     return minimum
 
 
@@ -186,13 +185,14 @@ def _case(table: _Table) -> tuple[tuple[str, float | str], ...]:
     return tuple(found)
 
 
-def _criterion(table: _Table) -> Criterion:
+def _criterion(table: _Table, required: set[str]) -> Criterion:
     reading = table.choice("reading", READINGS, None)
     compare = table.choice("compare", COMPARISONS, "value")
     bounds = [(kind, value) for kind in BOUNDS if (value := table.number(kind)) is not None]
     if len(bounds) > 1:
         table.wrong(bounds[1][0], f"there is {bounds[0][0]} already; a criterion has one bound")
-    if reading in COUNTING and "points" not in table.values and not table.values.get(_NEEDS):
+    unset = tuple(table.take(_UNSET) or ())
+    if reading in COUNTING and "points" not in table.values and not unset:
         table.wrong("points", f"reading = {reading!r} needs it: how many logged points")
     criterion = Criterion(
         name=table.text("name"),
@@ -209,9 +209,10 @@ def _criterion(table: _Table) -> Criterion:
         window=_window(table.table("window", needed=False)),
         statistic=table.text("statistic", "value"),
         case=_case(table.table("case", needed=False)),
-        needs=tuple(table.values.get(_NEEDS, ())),
+        unset=unset,
+        needs=tuple(name for _, name in unset if name in required),
     )
-    table.skip(_NEEDS).done()
+    table.done()
     _check_reading(criterion, table)
     return criterion
 
@@ -320,10 +321,6 @@ class _Table:
         """Tables of a table of tables, none where it is absent."""
         table = self.table(key, needed=False)
         return [table.table(name) for name in table.values]
-
-    def skip(self, key: str) -> _Table:
-        self._asked.add(key)
-        return self
 
     def done(self) -> None:
         for key in self.values:

@@ -111,7 +111,8 @@ class Minimum:
 class Criterion:
     """One thing that is measured and, with a bound, judged.
 
-    ``series``: metrics or raw names, the first that a run has.  ``needs``: required parameters that nobody gave.
+    ``series``: metrics or raw names, the first that a run has.  ``unset``: keys that were left out since nobody gave
+    their parameter, with its name; ``needs``: those parameters that are required.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Criterion:
     window: Window = Window()
     statistic: str = "value"
     case: tuple[tuple[str, float | str], ...] = ()
+    unset: tuple[tuple[str, str], ...] = ()
     needs: tuple[str, ...] = ()
 
     @property
