@@ -10,6 +10,7 @@ import click
 
 import llmstats
 from llmstats.cli_ingest import ingest
+from llmstats.cli_judge import judge
 from llmstats.cli_output import db_option, emit, open_store, output_options, parameters_of, plain
 from llmstats.cli_run import RunGroup
 from llmstats.errors import InputError, LlmstatsError
@@ -56,6 +57,7 @@ def main() -> None:
 
 
 main.add_command(ingest)
+main.add_command(judge)
 
 
 # --------------------------------------------------------------------------- questions

@@ -14,6 +14,7 @@ from llmstats.store import Store
 
 if TYPE_CHECKING:
     from llmstats.ingest import Progress, Report
+    from llmstats.judge import Judgement
     from llmstats.query import Answer
     from llmstats.store_types import Forgotten
 
@@ -53,6 +54,20 @@ class Database:
         mine = questions.own(self._queries) if self._queries else ()
         with self._store.reading() as con:
             return query.run(con, name_or_sql, {k: str(v) for k, v in parameters.items()}, mine)
+
+    def judge(self, recipe: str, *runs: str, reference: str | None = None, **parameters: Any) -> Judgement:
+        """Hold a recipe (by name, ``NAME@VERSION`` or path) against experiments; none named: all that it fits.
+
+        Raises:
+            NotFound: no such recipe, parameter, run or reference.
+            RecipeError: a recipe's file or a parameter's value that is wrong.
+            InputError: there is nothing to judge.
+        """
+        from llmstats import judge, recipes
+
+        rule = recipes.bind(recipes.load(recipe), {k: str(v) for k, v in parameters.items()})
+        with self._store.reading() as con:
+            return judge.judge_store(con, rule, runs, reference)
 
     def plot(self, name: str, output: str, **parameters: Any) -> None:
         """Draw a named picture (``convergence``, ``throughput``, …) to a .png, .svg or .pdf file."""

@@ -14,7 +14,9 @@ from llmstats.curves import Curve, Floats
 from llmstats.readings import CannotTell, Diverged, Indices, Number, read, span, within
 from llmstats.recipe_types import SEARCHING, STEPWISE, Criterion, Window
 
-PASS, FAIL, CANNOT_TELL, MEASURED = "pass", "fail", "cannot tell", "measured"
+PASS, FAIL, CANNOT_TELL = "pass", "fail", "cannot tell"
+#: Of a criterion without a bound.
+MEASURED, NOT_MEASURED = "measured", "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ def decide(criterion: Criterion, measure: Callable[[], tuple[Number, float | Non
     try:
         number, reference = measure()
     except CannotTell as why:
-        return Found(CANNOT_TELL, str(why))
+        return Found(CANNOT_TELL if criterion.bound else NOT_MEASURED, str(why))
     except Diverged as why:
-        return Found(FAIL if criterion.bound else MEASURED, str(why))
+        return Found(FAIL if criterion.bound else NOT_MEASURED, str(why))
     return against(criterion, number, reference)
 
 

@@ -40,6 +40,8 @@ RANKS: Mapping[str, str] = {
 }
 #: The conditions of a reported value.
 CASES = ("subject", "input_len", "output_len", "concurrency", "batch_size", "request_rate")
+#: Kinds of runs.
+KINDS = ("training", "serving", "inference", "evaluation", "microbenchmark")
 PHASES = ("train", "val", "test")
 #: Readings that ask for the best stretch: while a window is still open, what is not reached may yet come.
 SEARCHING = ("touch", "sustained", "smoothed")
@@ -140,11 +142,12 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One version of one pass rule, its parameters filled in."""
+    """One version of one pass rule, its parameters filled in; ``kind``: of the runs that it judges unasked."""
 
     name: str
     version: str
     benchmark: str
+    kind: str
     title: str
     text: str
     source: Source

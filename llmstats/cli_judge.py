@@ -1,0 +1,81 @@
+"""``llmstats judge``: recipes held against runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from llmstats.cli_output import db_option, emit, open_store, output_options, pairs
+from llmstats.errors import InputError
+
+
+@click.command()
+@click.argument("recipe", required=False)
+@click.argument("runs", nargs=-1, metavar="[RUN…]")
+@click.option("--reference", metavar="RUN", help="The run to compare with, where the recipe compares.")
+@click.option("--param", "parameters", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the recipe.")
+@click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write JUnit XML, too.")
+@click.option("--explain", is_flag=True, help="Print the recipe's rule, source and parameters instead.")
+@db_option
+@output_options
+def judge(
+    recipe: str | None,
+    runs: Sequence[str],
+    reference: str | None,
+    parameters: Sequence[str],
+    junit: str | None,
+    explain: bool,
+    db: str,
+    form: str | None,
+    output: str | None,
+) -> None:
+    """Judge runs by a RECIPE: pass, fail or cannot tell, with the numbers used and their lines.
+
+    RECIPE is a name (without one: the list), NAME@VERSION, or the path of a .toml file. RUN is an experiment or a
+    run, or a pattern with * of them; without one: all that logged what the recipe asks for.
+
+    Exit code: 0 pass, 1 fail, 3 cannot tell; of several runs fail counts before cannot tell before pass. 2 is a mistake
+    in what was asked.
+    """
+    if recipe is None:
+        _list(form, output)
+    elif explain:
+        _explain(recipe)
+    else:
+        judgement = open_store(db).judge(recipe, *runs, reference=reference, **pairs(parameters, "--param"))
+        emit(judgement.answer(), form, output)
+        if junit:
+            _write(judgement.junit(), junit)
+        click.get_current_context().exit(judgement.exit_code)
+
+
+def _write(text: str, path: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as why:
+        raise InputError(f"cannot write {path}: {why.strerror}") from why
+
+
+def _list(form: str | None, output: str | None) -> None:
+    from llmstats.query import Answer
+    from llmstats.recipes import list_recipes
+
+    rows = [
+        (
+            r.name,
+            r.version,
+            r.title,
+            " ".join(f"{p.name}={'' if p.default is None else p.default}" for p in r.parameters),
+        )
+        for r in list_recipes()
+    ]
+    emit(Answer(["recipe", "version", "what it judges", "parameters (with their defaults)"], rows), form, output)
+
+
+def _explain(name: str) -> None:
+    from llmstats.recipe_pages import page
+    from llmstats.recipes import load
+
+    click.echo(page(load(name)))

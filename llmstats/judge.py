@@ -1,0 +1,278 @@
+"""A recipe held against the experiments of a store: pass, fail or cannot tell, with the numbers and their lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llmstats.curves import Curve, Experiment, curves, experiments, literal
+from llmstats.errors import InputError
+from llmstats.judge_reported import reported
+from llmstats.judging import CANNOT_TELL, FAIL, PASS, Found, judge
+from llmstats.query import Answer
+from llmstats.recipe_types import Criterion, Minimum, Recipe
+
+if TYPE_CHECKING:
+    import duckdb
+
+    Connection = duckdb.DuckDBPyConnection
+
+#: What the command line exits with.
+EXIT_CODES: Mapping[str, int] = {PASS: 0, FAIL: 1, CANNOT_TELL: 3}
+
+COLUMNS = (
+    "experiment", "verdict", "criterion", "result", "reason", "value", "asked", "reference", "points", "non_finite",
+    "step", "unit", "definition", "precision", "attempts", "steps_redone", "from", "source", "reference_run", "recipe",
+    "run_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One criterion of one experiment."""
+
+    criterion: str
+    asked: str
+    found: Found
+    unit: str | None = None
+    definition: str | None = None
+    precision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One experiment with all that was found; ``reference`` is the run that it was held against."""
+
+    experiment: str
+    run_id: str
+    attempts: int
+    steps_redone: int
+    reference: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Fail beats cannot tell beats pass; where nothing is judged, nothing can be told."""
+        results = {f.found.result for f in self.findings}
+        judged = any(f.asked or f.found.result == CANNOT_TELL for f in self.findings if f.criterion not in _CONDITIONS)
+        if FAIL in results:
+            return FAIL
+        return PASS if judged and CANNOT_TELL not in results else CANNOT_TELL
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of a recipe."""
+
+    recipe: Recipe
+    cases: tuple[Case, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Of all experiments together: fail beats cannot tell beats pass."""
+        verdicts = {case.verdict for case in self.cases}
+        return next((v for v in (FAIL, CANNOT_TELL, PASS) if v in verdicts), CANNOT_TELL)
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 fail, 3 cannot tell."""
+        return EXIT_CODES[self.verdict]
+
+    def junit(self) -> str:
+        """As JUnit XML; see `llmstats.junit`."""
+        from llmstats.junit import junit
+
+        return junit(self)
+
+    def answer(self) -> Answer:
+        """One row per experiment and criterion."""
+        named = f"{self.recipe.name}@{self.recipe.version}"
+        return Answer(COLUMNS, [_row(case, finding, named) for case in self.cases for finding in case.findings])
+
+
+#: Rows that are conditions of the judgement and no criteria of the recipe.
+_CONDITIONS = ("minimum", "repeats")
+
+
+def _row(case: Case, finding: Finding, recipe: str) -> tuple[Any, ...]:
+    found, n = finding.found, finding.found.number
+    about = (n.points, n.non_finite, n.step) if n else (None, None, None)
+    return (
+        case.experiment, case.verdict, finding.criterion, found.result, found.reason, n.value if n else None,
+        finding.asked, found.reference, *about, finding.unit, finding.definition, finding.precision, case.attempts,
+        case.steps_redone, n.first_at if n else None, n.last_at if n else None, case.reference, recipe, case.run_id,
+    )  # fmt: skip
+
+
+# --------------------------------------------------------------------------- judging
+
+
+def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), reference: str | None = None) -> Judgement:
+    """Judge the experiments that ``picks`` name (none: all that logged what the recipe asks for).
+
+    Raises:
+        NotFound: a pick or the reference fits nothing.
+        InputError: the reference fits several experiments, or there is nothing to judge.
+    """
+    other = _reference(con, reference)
+    every = experiments(con, picks or ["*"])
+    which = every if picks else _fitting(con, recipe, every)
+    if other and len(which) > 1:
+        which = [e for e in which if e.name != other.name]
+    if not which:
+        names = " or ".join(dict.fromkeys(name for c in recipe.criteria for name in c.series))
+        raise InputError(f"nothing to judge: no {recipe.kind} run here has {names} (llmstats ingest PATH reads logs)")
+    trained: dict[str, float] = {}
+    per_criterion = [_findings(con, criterion, which, other, trained) for criterion in recipe.criteria]
+    redone = dict(con.execute("SELECT d.experiment, d.steps FROM _redone() d").fetchall())
+    cases = [
+        Case(
+            e.name,
+            e.run_ids[-1],
+            len(e.run_ids),
+            redone.get(e.name, 0),
+            other.name if other else None,
+            _together(recipe.minimum, e, trained.get(e.name), [found[e.name] for found in per_criterion]),
+        )
+        for e in which
+    ]
+    return Judgement(recipe, _with_repeats(recipe, cases))
+
+
+def _reference(con: Connection, reference: str | None) -> Experiment | None:
+    if reference is None:
+        return None
+    found = experiments(con, [reference])
+    if len(found) > 1:
+        names = ", ".join(e.name for e in found[:5])
+        raise InputError(f"--reference {reference!r} fits {len(found)} experiments ({names} …); name one")
+    return found[0]
+
+
+_LOGGED = """
+SELECT r.experiment FROM run_rows r JOIN series_rows s ON s.run_key = r.run_key
+WHERE s.device_index IS NULL AND s.phase = {phase} AND (s.metric = {name} OR s.raw_name = {name})
+"""
+_REPORTED = """
+SELECT r.experiment FROM run_rows r JOIN measurement_rows m ON m.run_key = r.run_key
+WHERE NOT m.hidden AND m.metric = {name} AND m.statistic = {statistic}
+"""
+
+
+def _fitting(con: Connection, recipe: Recipe, every: Sequence[Experiment]) -> list[Experiment]:
+    """Experiments of the recipe's kind that have something of what the first criterion asks for."""
+    first, found = recipe.criteria[0], set()
+    sql = _REPORTED if first.reading == "reported" else _LOGGED
+    for series in first.series:
+        given = {"name": series, "phase": first.phase, "statistic": first.statistic}
+        rows = con.execute(sql.format(**{k: literal(v) for k, v in given.items()})).fetchall()
+        found |= {name for (name,) in rows}
+    return [e for e in every if e.kind == recipe.kind and e.name in found]
+
+
+def _findings(
+    con: Connection,
+    criterion: Criterion,
+    which: Sequence[Experiment],
+    other: Experiment | None,
+    trained: dict[str, float],
+) -> dict[str, Finding]:
+    """What came of one criterion, by experiment; notes the hours that each trained."""
+    if criterion.reading == "reported":
+        return {
+            name: Finding(
+                criterion.name,
+                criterion.condition,
+                found,
+                _unit(criterion, of.get("unit")),
+                of.get("definition"),
+                of.get("precision"),
+            )
+            for name, (found, of) in reported(con, criterion, which, other).items()
+        }
+    against = next(_first_curves(con, criterion, [other]), None) if other else None
+    found = {}
+    for curve in _first_curves(con, criterion, which):
+        hours = float(np.max(curve.hours))
+        if math.isfinite(hours):
+            trained[curve.experiment] = max(hours, trained.get(curve.experiment, 0.0))
+        definition = ", ".join(curve.definitions) or None
+        result = judge(criterion, curve, against)
+        found[curve.experiment] = Finding(
+            criterion.name, criterion.condition, result, _unit(criterion, curve.unit), definition, curve.precision
+        )
+    none = Finding(criterion.name, criterion.condition, judge(criterion, None, against))
+    return {e.name: found.get(e.name, none) for e in which}
+
+
+def _unit(criterion: Criterion, unit: str | None) -> str | None:
+    """A comparison is a pure number."""
+    return unit if criterion.compare == "value" else None
+
+
+def _first_curves(con: Connection, criterion: Criterion, which: Sequence[Experiment]) -> Iterator[Curve]:
+    """Of each experiment the curve of the first of the criterion's series that it has."""
+    left = {e.name: e for e in which}
+    for series in criterion.series:
+        for curve in curves(con, list(left.values()), series, criterion.phase, criterion.ranks):
+            del left[curve.experiment]
+            yield curve
+
+
+# --------------------------------------------------------------------------- conditions
+
+
+def _together(
+    minimum: Minimum, experiment: Experiment, hours: float | None, findings: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    condition = _minimum(minimum, experiment, hours)
+    return (condition, *(_held_back(f, condition) for f in findings)) if condition else tuple(findings)
+
+
+def _minimum(minimum: Minimum, experiment: Experiment, hours: float | None) -> Finding | None:
+    """Whether a run is long enough to be judged; None where nothing is asked."""
+    asked: list[tuple[float, float, str, str]] = []
+    if minimum.steps is not None:
+        asked.append((experiment.last_step or 0, minimum.steps, "step", f"step {experiment.last_step or 0}"))
+    if minimum.hours is not None:
+        asked.append((hours or 0.0, minimum.hours, "hours", "no clock" if hours is None else f"{hours:.4g} hours"))
+    if not asked:
+        return None
+    met = [has >= least for has, least, *_ in asked]
+    enough = any(met) if minimum.either else all(met)
+    reached = ", ".join(said for *_, said in asked)
+    wanted = (" or " if minimum.either else " and ").join(
+        f"{least:g} hours" if unit == "hours" else f"step {least}" for _, least, unit, _ in asked
+    )
+    return Finding(
+        "minimum", f">= {wanted}", Found(PASS if enough else CANNOT_TELL, f"reached {reached}; needed: {wanted}")
+    )
+
+
+def _held_back(finding: Finding, condition: Finding) -> Finding:
+    """A run that is too short for its judgement cannot fail by a number; one that ends without a number has."""
+    found = finding.found
+    if condition.found.result == PASS or found.number is None or found.result not in (PASS, FAIL):
+        return finding
+    reason = f"{found.reason}; too short to judge"
+    return Finding(
+        finding.criterion, finding.asked, Found(CANNOT_TELL, reason, found.number, found.reference), finding.unit,
+        finding.definition, finding.precision,
+    )  # fmt: skip
+
+
+def _with_repeats(recipe: Recipe, cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Too few experiments for a recipe that wants repeats: none of them passes."""
+    least = recipe.minimum.repeats
+    if least <= 1:
+        return tuple(cases)
+    enough = len(cases) >= least
+    found = Found(PASS if enough else CANNOT_TELL, f"{len(cases)} of {least} repeats")
+    row = Finding("repeats", f">= {least}", found)
+    return tuple(
+        Case(c.experiment, c.run_id, c.attempts, c.steps_redone, c.reference, (row, *c.findings)) for c in cases
+    )
