@@ -37,7 +37,10 @@ WITH known AS (
     coalesce(s.devices, r.device_count) AS device_count,
     CASE WHEN s.devices IS NOT NULL THEN s.devices_from WHEN r.device_count IS NOT NULL THEN 'device_count' END AS counted,
     regexp_matches(lower(concat_ws(' ', r.model, r.run_id)), '(^|[^a-z])q?lora([^a-z]|$)') AS lora,
-    _peak_options(_precision(r.precision), d) AS peaks,
+    _peak_options(_precision(r.precision), {
+      peak_fp64: d.peak_fp64, peak_fp32: d.peak_fp32, peak_tf32: d.peak_tf32, peak_bf16: d.peak_bf16,
+      peak_fp16: d.peak_fp16, peak_fp8: d.peak_fp8, peak_int8: d.peak_int8, parts: d.parts
+    }) AS peaks,
     list_sort(list_distinct(flatten([_peak_options(_precision(r.precision), v) FOR v IN d.variants]))) AS all_peaks,
     len([v FOR v IN d.variants IF len(_peak_options(_precision(r.precision), v)) = 0]) AS peakless
   FROM _token_speed(pick) s
