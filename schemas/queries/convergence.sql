@@ -22,31 +22,17 @@ CREATE OR REPLACE MACRO convergence(
   threshold DOUBLE := 0.0013, min_steps BIGINT := 2000, series VARCHAR := 'loss', smooth BIGINT := 50,
   sustain BIGINT := 50, pick VARCHAR := '*'
 ) AS TABLE
-WITH per_series AS (
-  SELECT p.exp, p.series_key, count(*) AS points, count_if(isfinite(p.val)) AS finite, max(p.step) AS last_step,
-    max_by({val: p.val, step: p.step, line: p.line}, p.step) AS final,
-    min_by({val: p.val, step: p.step}, p.val) FILTER (isfinite(p.val)) AS low,
-    min_by({step: p.step, line: p.line}, p.step)
-      FILTER (p.step >= min_steps AND isfinite(p.val) AND p.val < threshold) AS touch
-  FROM _curve(series, pick) p
-  GROUP BY p.exp, p.series_key
-),
-per_exp AS MATERIALIZED (
-  SELECT s.exp, sum(s.points)::BIGINT AS points, sum(s.finite)::BIGINT AS finite, max(s.last_step) AS last_step,
-    max_by({spot: s.final, series_key: s.series_key}, s.final.step) AS final,
-    min_by(s.low, s.low.val) AS low, max(c.half_unit) AS half_unit,
-    min_by({spot: s.touch, series_key: s.series_key}, s.touch.step) FILTER (s.touch IS NOT NULL) AS touch,
-    string_agg(DISTINCT c.precision, ', ' ORDER BY c.precision) AS precision
-  FROM per_series s JOIN _chosen(series, pick, threshold) c ON c.series_key = s.series_key
-  GROUP BY s.exp
+WITH found AS MATERIALIZED (FROM _readings(series, pick, threshold, min_steps, smooth, sustain)),
+precise AS (
+  SELECT f.exp, max(c.half_unit) AS half_unit, string_agg(DISTINCT c.precision, ', ' ORDER BY c.precision) AS precision
+  FROM (SELECT x.exp, unnest(x.series_keys) AS series_key FROM found x) f
+    JOIN _chosen(series, pick, threshold) c ON c.series_key = f.series_key
+  GROUP BY f.exp
 ),
 readings AS (
-  SELECT e.*, h.lowest_mean, h.hit,
-    CASE WHEN e.finite = e.points THEN h.sustained ELSE g.sustained END AS held,
-    h.lowest_mean + e.half_unit < threshold AS surely, h.lowest_mean - e.half_unit < threshold AS perhaps
-  FROM per_exp e
-    LEFT JOIN _smoothed(series, pick, threshold, min_steps, smooth, sustain) h ON h.exp = e.exp
-    LEFT JOIN _ragged(series, pick, threshold, min_steps, sustain) g ON g.exp = e.exp
+  SELECT e.*, p.half_unit, p.precision, e.lowest_mean + p.half_unit < threshold AS surely,
+    e.lowest_mean - p.half_unit < threshold AS perhaps
+  FROM found e JOIN precise p ON p.exp = e.exp
 ),
 members AS (
   SELECT k.exp, any_value(k.experiment) AS experiment, max_by(k.run_id, k.attempt) AS run_id, count(*) AS attempts
@@ -58,7 +44,7 @@ verdicts AS (
   SELECT m.experiment, m.run_id, m.attempts, x.* EXCLUDE (exp),
     CASE
       WHEN x.exp IS NULL THEN 'cannot tell'
-      WHEN NOT isfinite(x.final.spot.val) THEN 'not converged'
+      WHEN NOT isfinite(x.final.val) THEN 'not converged'
       WHEN x.last_step < min_steps OR x.finite < smooth THEN 'cannot tell'
       WHEN x.surely THEN 'converged'
       WHEN x.perhaps THEN 'cannot tell'
@@ -66,7 +52,7 @@ verdicts AS (
     END AS verdict,
     CASE
       WHEN x.exp IS NULL THEN format('no values of {} here', series)
-      WHEN NOT isfinite(x.final.spot.val) THEN format('ends with {} at step {}', x.final.spot.val, x.final.spot.step)
+      WHEN NOT isfinite(x.final.val) THEN format('ends with {} at step {}', x.final.val, x.final.step)
       WHEN x.last_step < min_steps THEN format('reached step {} of at least {}', x.last_step, min_steps)
       WHEN x.finite < smooth THEN format('has {} of the {} points of a mean', x.finite, smooth)
       WHEN x.surely THEN format('mean of {} points below {:g} at step {}', smooth, threshold, x.hit.step)
@@ -79,12 +65,12 @@ verdicts AS (
     END AS reason
   FROM members m LEFT JOIN readings x ON x.exp = m.exp
 )
-SELECT v.experiment, v.verdict, v.reason, v.touch.spot.step AS first_touch, v.held.step AS sustained,
-  v.hit.step AS smoothed, v.final.spot.val AS final, v.low.val AS minimum, v.last_step, v.points,
+SELECT v.experiment, v.verdict, v.reason, v.touch.step AS first_touch, v.held.step AS sustained,
+  v.hit.step AS smoothed, v.final.val AS final, v.low.val AS minimum, v.last_step, v.points,
   v.points - v.finite AS non_finite, v.precision, v.attempts, coalesce(d.steps, 0) AS steps_redone,
   d.seconds AS seconds_redone, v.hit.mean AS smoothed_value, v.low.step AS minimum_step,
-  v.final.spot.step AS final_step, v.run_id,
-  _at(v.touch.series_key, v.touch.spot.line) AS first_touch_at, _at(v.held.series_key, v.held.line) AS sustained_at,
-  _at(v.hit.series_key, v.hit.line) AS smoothed_at, _at(v.final.series_key, v.final.spot.line) AS final_at
+  v.final.step AS final_step, v.run_id,
+  _at(v.touch.series_key, v.touch.line) AS first_touch_at, _at(v.held.series_key, v.held.line) AS sustained_at,
+  _at(v.hit.series_key, v.hit.line) AS smoothed_at, _at(v.final.series_key, v.final.line) AS final_at
 FROM verdicts v LEFT JOIN _redone() d ON d.experiment = v.experiment
 ORDER BY v.experiment;
