@@ -1,0 +1,124 @@
+-- How often was a training started again, why, and what did that cost?
+--
+-- One row per run that continues another one.  `kept_step` is the last step that was not done again: the checkpoint
+-- that the log names, else the step before the first one logged.  `redone_steps` and `redone_seconds` are what the
+-- attempt before (`before`) had done beyond it: seconds by its clock, else steps times their mean time (`clock`).
+-- `gap_seconds` lie between the last record of the attempt before and the start of this one, `startup_seconds` between
+-- that and its first record.  `redone_chip_hours` are the redone seconds times the devices; `idle_chip_hours` gap and
+-- start-up times the devices, which holds only if nobody else had them meanwhile.
+--
+-- `reason` is what the attempt before says last: out of memory, an error, a loss that was no number any more, an
+-- exit; `reason_source` is its line.  `note` says what is missing: a run may say that it resumed while the run that it
+-- continues is not in the store.
+--
+-- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
+CREATE OR REPLACE MACRO restarts(pick VARCHAR := '*') AS TABLE
+WITH linked AS MATERIALIZED (
+  SELECT r.run_key, r.run_id, r.experiment, r.attempt, r.started_at, r.first_step, r.last_step, r.resumed_from,
+    lag(r.run_key) OVER w AS before_key, lag(r.run_id) OVER w AS before, lag(r.last_step) OVER w AS before_last,
+    lag(r.status) OVER w AS before_status, lag(r.device_count) OVER w AS before_devices, r.device_count,
+    coalesce(r.resumed_from, r.first_step - 1) AS kept
+  FROM run_rows r JOIN _picked(pick) k ON k.run_key = r.run_key
+  WHERE r.kind = 'training'
+  WINDOW w AS (PARTITION BY r.experiment ORDER BY r.attempt)
+),
+again AS MATERIALIZED (
+  SELECT l.* FROM linked l
+  WHERE l.attempt > 1 OR l.resumed_from > 0
+),
+tick AS MATERIALIZED (
+  SELECT p.run_key, p.step, p.tick
+  FROM (
+    SELECT b.run_key, unnest(b.steps) AS step, unnest(coalesce(b.clock, b.joined)) AS tick
+    FROM blocks b
+    WHERE b.phase = 'train'
+      AND b.run_key IN (SELECT unnest([a.run_key, a.before_key]) FROM again a)
+  ) p
+  WHERE p.tick IS NOT NULL
+),
+side AS MATERIALIZED (
+  SELECT a.run_key, a.run_key AS of_key, false AS is_before, a.kept FROM again a
+  UNION ALL
+  SELECT a.run_key, a.before_key, true, a.kept FROM again a WHERE a.before_key IS NOT NULL
+),
+clock AS (
+  SELECT s.run_key, max(t.tick) FILTER (s.is_before) AS before_end,
+    max(t.tick) FILTER (s.is_before AND t.step <= s.kept) AS before_kept,
+    min(t.tick) FILTER (s.is_before) AS before_first, min(t.tick) FILTER (NOT s.is_before) AS first_record
+  FROM tick t JOIN side s ON s.of_key = t.run_key
+  GROUP BY s.run_key
+),
+-- Mean time of the steps of the attempt before, for logs without a clock.
+pace AS (
+  SELECT s.run_key, avg(s.mean_seconds) AS seconds
+  FROM _step_speed(pick, 0) s
+  WHERE s.run_key IN (SELECT a.before_key FROM again a)
+  GROUP BY s.run_key
+),
+said AS (
+  SELECT e.run_key, max_by({kind: e.kind, message: e.message, place: w.path || coalesce(':' || e.line, '')},
+      (CASE e.kind WHEN 'oom' THEN 2 WHEN 'error' THEN 1 ELSE 0 END, coalesce(e.line, 0))) AS last
+  FROM event_rows e JOIN source_rows w ON w.source_key = e.source_key
+  WHERE e.kind IN ('oom', 'error', 'exit') AND e.run_key IN (SELECT a.before_key FROM again a)
+  GROUP BY e.run_key
+),
+loss AS (
+  SELECT c.run_key, max_by({val: c.val, step: c.step, series_key: c.series_key, line: c.line}, (c.step, c.line)) AS last
+  FROM _logged('loss', pick) c
+  WHERE c.run_key IN (SELECT a.before_key FROM again a)
+  GROUP BY c.run_key
+),
+resume AS (
+  SELECT e.run_key, min_by({message: e.message, place: w.path || coalesce(':' || e.line, '')}, coalesce(e.line, 0)) AS first
+  FROM event_rows e JOIN source_rows w ON w.source_key = e.source_key
+  WHERE e.kind IN ('resume', 'load') AND e.run_key IN (SELECT a.run_key FROM again a)
+  GROUP BY e.run_key
+),
+begin AS (
+  SELECT s.run_key, min_by({path: w.path, line: b.lines[1]}, (b.min_step, b.lines[1])) AS at
+  FROM again s JOIN blocks b ON b.run_key = s.run_key JOIN source_rows w ON w.source_key = b.source_key
+  WHERE b.phase = 'train'
+  GROUP BY s.run_key
+),
+measured AS (
+  SELECT a.*, greatest(0, a.before_last - a.kept) AS redone, c.first_record,
+    coalesce(a.started_at, c.first_record) AS start,
+    CASE WHEN a.before_last > a.kept THEN coalesce(epoch(c.before_end - coalesce(c.before_kept, c.before_first)),
+      (a.before_last - a.kept) * p.seconds) ELSE CASE WHEN a.before_key IS NOT NULL THEN 0 END END AS redone_seconds,
+    CASE WHEN a.before_last > a.kept THEN CASE WHEN c.before_end IS NOT NULL THEN 'logged'
+      WHEN p.seconds IS NOT NULL THEN 'step times' END END AS clock,
+    epoch(coalesce(a.started_at, c.first_record) - c.before_end) AS gap,
+    epoch(c.first_record - a.started_at) AS startup,
+    coalesce(a.device_count, a.before_devices) AS devices
+  FROM again a LEFT JOIN clock c ON c.run_key = a.run_key LEFT JOIN pace p ON p.run_key = a.before_key
+)
+SELECT m.run_id, m.before, m.attempt, m.kept_at AS kept_step, m.redone_steps, m.redone_seconds, m.clock,
+  m.gap AS gap_seconds, m.startup AS startup_seconds, m.devices,
+  m.redone_seconds * m.devices / 3600 AS redone_chip_hours,
+  (coalesce(m.gap, 0) + coalesce(m.startup, 0)) * m.devices / 3600 AS idle_chip_hours,
+  CASE
+    WHEN m.before_key IS NULL THEN 'cannot tell'
+    WHEN s.last.kind = 'oom' THEN 'out of memory'
+    WHEN l.last.val IS NOT NULL AND NOT isfinite(l.last.val) THEN format('loss was {} at step {}', l.last.val, l.last.step)
+    WHEN s.last.kind = 'error' THEN 'error'
+    WHEN s.last.kind = 'exit' THEN 'exit'
+    WHEN m.before_status = 'completed' THEN 'none: the attempt before had ended by itself'
+    ELSE 'cannot tell: the log ends without a word'
+  END AS reason,
+  CASE WHEN s.last IS NOT NULL THEN left(s.last.message, 200) END AS message,
+  CASE
+    WHEN s.last.kind = 'oom' THEN s.last.place
+    WHEN l.last.val IS NOT NULL AND NOT isfinite(l.last.val) THEN _at(l.last.series_key, l.last.line)
+    ELSE s.last.place
+  END AS reason_source,
+  CASE
+    WHEN m.before_key IS NULL THEN 'the run that it continues is not in the store'
+    WHEN m.gap < 0 THEN 'it started before the last record of the attempt before'
+  END AS note,
+  m.experiment, coalesce(u.first.place, b.at.path || ':' || b.at.line) AS source
+FROM (SELECT x.*, x.kept AS kept_at, CASE WHEN x.before_key IS NOT NULL THEN coalesce(x.redone, 0) END AS redone_steps FROM measured x) m
+  LEFT JOIN said s ON s.run_key = m.before_key
+  LEFT JOIN loss l ON l.run_key = m.before_key
+  LEFT JOIN resume u ON u.run_key = m.run_key
+  LEFT JOIN begin b ON b.run_key = m.run_key
+ORDER BY m.experiment, m.attempt;
