@@ -32,7 +32,7 @@ _MACRO = re.compile(
 )
 
 #: Listings by the name of what they list; the macros cannot have it, since the tables do.
-LISTINGS = {"runs": "run_list", "sources": "source_health"}
+LISTINGS = {"runs": "run_list", "sources": "source_health", "drops": "throughput_drops"}
 
 
 @dataclass(frozen=True, slots=True)
