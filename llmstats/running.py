@@ -55,6 +55,7 @@ class Plan:
     #: For run.json: kind, framework, model, dataset, precision, parallelism, device_count, seeds, config …
     facts: Mapping[str, Any] = field(default_factory=dict)
     settings: Any = None  #: whatever else the runner wants to find again in ``run``
+    resumes: str | None = None  #: work directory of an earlier start in which this one goes on; None: a new one
 
     def text(self) -> str:
         """The plan for a reader; the command as one line that a shell would take."""
@@ -142,6 +143,28 @@ class Job:
             "environment": dict(environment),
         }
         return cls(_fresh(os.path.join(work_dir, plan.name)), document)
+
+    @classmethod
+    def reopen(cls, plan: Plan, *, runner: str, environment: Mapping[str, Any]) -> Job:
+        """Go on in ``plan.resumes``: its run.json keeps its start, its notes and when it was resumed.
+
+        Raises:
+            InputError: no job of this runner lies there.
+        """
+        path = os.path.abspath(plan.resumes or "")
+        try:
+            with open(os.path.join(path, RUN_JSON), encoding="utf-8") as file:
+                document = json.load(file)
+            if document["runner"] != runner:
+                raise InputError(
+                    f"--resume {plan.resumes}: a job of {document['runner']!r} lies there, not of {runner!r}"
+                )
+            document["facts"] |= {k: v for k, v in plan.facts.items() if v is not None}
+            document.setdefault("resumed_at", []).append(_now())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as why:
+            raise InputError(f"--resume {plan.resumes}: no readable {RUN_JSON} there ({why})") from why
+        fresh = {"status": "running", "ended_at": None, "exit_code": None, "error": None}
+        return cls(path, {**document, **fresh, "environment": dict(environment)})
 
     @property
     def facts(self) -> dict[str, Any]:
