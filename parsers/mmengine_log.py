@@ -25,7 +25,7 @@ from llmstats.training import (
     whole,
 )
 
-from ._mmengine import NAMES, TIMESTAMP, first_records, hierarchical, identity, printed
+from ._mmengine import NAMES, first_records, hierarchical, identity, printed
 from ._mmtext import OpenMMLabLog
 from ._samples_mmengine import LOG_SAMPLES
 
