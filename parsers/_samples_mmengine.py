@@ -356,7 +356,7 @@ LOG_SAMPLES = (
             "toy_llm/20241231_234950": {
                 "experiment": "toy_llm",
                 "fingerprint": "mmengine:990:0.9500:0.0100:1.2500",
-                "started_at": microseconds("2024-12-31 23:49:50"),
+                "started_at": microseconds("2024-12-31 23:59:20"),
             }
         },
         events=("checkpoint",),

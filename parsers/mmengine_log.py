@@ -76,9 +76,10 @@ class MMEngineLog(OpenMMLabLog):
 
     def start(self, place: Place) -> State:
         name, root, experiment = identity(place, up=1)
-        if place.name == LAUNCHED and place.parent(2):
+        launched = place.name == LAUNCHED and bool(place.parent(2))
+        if launched:
             root = place.directory(2)  # the directory is the launcher's; mmengine makes its own beside it
-        return {"name": name, "root": root, "experiment": experiment}
+        return {"name": name, "root": root, "experiment": experiment, "launched": launched}
 
     def plan(self, text: str) -> Plan:
         prefix = _PREFIX.search(text)

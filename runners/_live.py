@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,7 +95,8 @@ class Live:
         self.step: int | None = None  #: of the last train record
         self.total: int | None = None  #: steps that there will be, if the log says it
         self.not_finite: NotFinite | None = None  #: the first loss that is no number
-        self.trouble: str | None = None  #: the last error that no train record followed
+        self._error: tuple[int, str] = (0, "")  # line and message of the last one
+        self._trained = 0  # line of the last train record
         self._seen: list[tuple[float, int]] = []  # (monotonic seconds, step) of recent looks
 
     @property
@@ -106,12 +107,11 @@ class Live:
     def feed(self, output: bytes, *, final: bool = False) -> list[str]:
         """Take the next output; returns the lines that it completed, without what steers a terminal."""
         stretch = self._text.feed(output, final=final)
-        if stretch is None:
-            return []
-        self._recognise(stretch)
-        if self._reader:
+        if stretch is not None:
+            self._recognise(stretch)
+        if self._reader and (final or stretch):
             self._take(self._reader.read(stretch, final=final))
-        return _last_pieces(stretch)
+        return _last_pieces(stretch) if stretch else []
 
     def _recognise(self, stretch: Stretch) -> None:
         """Choose the format by the first 64 KiB, as an ingest does; begin anew where that changes the choice."""
@@ -120,20 +120,22 @@ class Live:
         self._head = (self._head + stretch.data)[:HEAD_BYTES]
         parser = _parser_of(Head(self._place, self._head.decode("utf-8", "backslashreplace")), len(self._head))
         if parser is not None and (self._reader is None or self._reader.parser is not parser):
-            self.series.clear()
             self._reader = _Reader(parser, self._place)
+            self.series.clear()
             for earlier in self._pending:
                 self._take(self._reader.read(earlier))
         self._pending = [] if len(self._head) >= HEAD_BYTES else [*self._pending, stretch]
 
-    def _take(self, items: Iterator[Item]) -> None:
+    def _take(self, items: list[Item]) -> None:
+        if items and self._reader and self._reader.whole:
+            self.series.clear()
         for item in items:
             if isinstance(item, Points):
                 self._points(item)
             elif isinstance(item, Run):
                 self._run(item)
             elif isinstance(item, Event) and item.kind in ("error", "oom"):
-                self.trouble = item.message
+                self._error = (item.line or 0, item.message)
 
     def _run(self, run: Run) -> None:
         for name in _TOTALS:
@@ -150,7 +152,7 @@ class Live:
             if self._wanted & {column.metric, column.raw_name}:
                 self._series(points, column).add(points, column.values.tolist())
         if points.phase == "train":
-            self.step, self.trouble = int(points.steps[-1]), None
+            self.step, self._trained = int(points.steps[-1]), max(self._trained, int(points.lines[-1]))
             self._seen = [*self._seen[-_RECENT:], (time.monotonic(), self.step)]
 
     def _series(self, points: Points, column: SeriesColumn) -> Series:
@@ -177,6 +179,12 @@ class Live:
             )
 
     # ---- questions
+
+    @property
+    def trouble(self) -> str | None:
+        """The last error, if no train record followed it."""
+        line, message = self._error
+        return message if line > self._trained else None
 
     def find(self, names: Iterable[str], phase: str = "train") -> Series | None:
         """The first of these metrics (or raw names) that was logged; rank 0 before others, as a query chooses."""
@@ -238,48 +246,29 @@ class _Reader:
 
     def __init__(self, parser: Parser, place: Place) -> None:
         self.parser = parser
+        self.whole = isinstance(parser, DocumentParser)  #: `read` gives everything again, or nothing
         self._place = place
         self._state: State = parser.start(place)
         self._engine = Engine(parser.plan) if isinstance(parser, LineParser) else None
         self._document = b""
         self._due = 0.0
-        self._known = 0  # train points of the document that were given
 
-    def read(self, stretch: Stretch, *, final: bool = False) -> Iterator[Item]:
+    def read(self, stretch: Stretch | None, *, final: bool = False) -> list[Item]:
         """Items of the next lines."""
         parser = self.parser
+        if isinstance(parser, DocumentParser):
+            self._document += stretch.data if stretch and len(self._document) < DOCUMENT_BYTES else b""
+            return self._anew(parser) if final or time.monotonic() > self._due else []
+        if stretch is None:
+            return []
         if isinstance(parser, LineParser) and self._engine:
-            yield from parser.fold(self._state, self._place, self._engine.scan(stretch.data, stretch.numbers))
-        elif isinstance(parser, JsonLinesParser):
-            yield from parser.fold(self._state, self._place, json_lines(stretch))
-        elif isinstance(parser, DocumentParser):
-            self._document += stretch.data if len(self._document) < DOCUMENT_BYTES else b""
-            if final or time.monotonic() > self._due:
-                yield from self._anew(parser)
-                self._due = time.monotonic() + DOCUMENT_PAUSE
+            return list(parser.fold(self._state, self._place, self._engine.scan(stretch.data, stretch.numbers)))
+        assert isinstance(parser, JsonLinesParser)
+        return list(parser.fold(self._state, self._place, json_lines(stretch)))
 
-    def _anew(self, parser: DocumentParser) -> Iterator[Item]:
-        """Items behind the lines that were given before."""
+    def _anew(self, parser: DocumentParser) -> list[Item]:
+        self._due = time.monotonic() + DOCUMENT_PAUSE
         try:
-            items = list(parser.parse(self._place, self._document.decode("utf-8", "backslashreplace")))
-        except ParseError:  # a document that is not complete yet
-            return
-        before, self._known = self._known, self._document.count(b"\n")
-        for item in items:
-            if not isinstance(item, Points):
-                yield item
-            elif len(fresh := np.flatnonzero(item.lines > before)):
-                yield _part(item, fresh)
-
-
-def _part(points: Points, rows: np.ndarray) -> Points:
-    from dataclasses import replace
-
-    def cut(values: np.ndarray | None) -> np.ndarray | None:
-        return None if values is None else values[rows]
-
-    columns = {name: replace(column, values=column.values[rows]) for name, column in points.values.items()}
-    return replace(
-        points, lines=points.lines[rows], values=columns, steps=cut(points.steps), epochs=cut(points.epochs),
-        times=cut(points.times),
-    )  # fmt: skip
+            return list(parser.parse(self._place, self._document.decode("utf-8", "backslashreplace")))
+        except ParseError:  # not complete yet
+            return []

@@ -10,14 +10,31 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import InputError
 
+if TYPE_CHECKING:
+    from llmstats.recipes import Recipe
+
+#: Output of the program.  The parser of mmengine's logs knows this name.
+LOG = "launched.log"
 WORK_DIR = "{work_dir}"  #: in a command: the directory of the work
 _LAST = "last_checkpoint"
 _STEP = re.compile(r"(iter|epoch)_(\d+)(?:\.pth)?$")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a plan keeps for the run of a training."""
+
+    work_dir: str  #: into which the training writes
+    recipe: Recipe | None
+    stop_on: frozenset[str]
+    patience: float
+    quiet: bool
 
 
 def default_name(config: str | None, command: Sequence[str]) -> str:
