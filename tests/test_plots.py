@@ -21,13 +21,14 @@ import pytest
 from matplotlib.figure import Figure
 
 import llmstats
-from llmstats import plot_data, plot_data_speed, plot_style
+from llmstats import plot_data, plot_data_serving, plot_style
 from llmstats.errors import InputError, NotFound, QueryError
 from llmstats.pictures import convergence as plot_convergence
 from llmstats.pictures import serving as plot_serving
 from llmstats.pictures import throughput as plot_throughput
 from llmstats.plot_data import Curve, Curves
-from llmstats.plot_data_speed import Case, Cells, Panel, Speed, Sweep, Trends
+from llmstats.plot_data_serving import Case, Cells, Sweep
+from llmstats.plot_data_speed import Panel, Speed, Trends
 from llmstats.plots import pictures, plot
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "work_dirs"
@@ -486,13 +487,14 @@ def test_one_load_alone_and_many_cases() -> None:
 ROW = {
     "model": "m", "device": "d", "device_count": 2, "input_len": 10.0, "output_len": 20.0, "concurrency": 4.0,
     "request_rate": None, "output_tokens_per_second": 100.0, "ttft_p50": 0.1, "ttft_p99": 0.2, "status": "completed",
-    "tps_definition": "tps@a", "ttft_definition": None, "run_id": "r",
+    "tps_definition": "tps@a", "ttft_definition": None, "run_id": "r", "framework": None, "precision": None,
+    "parallelism": None, "dataset": None, "source": "/w/a/r.log:1",
 }  # fmt: skip
 
 
 def cells_of(*rows: dict[str, Any]) -> Cells:
     """What is made of these answers of the query."""
-    return plot_data_speed.arranged([{**ROW, **row} for row in rows], plot_data.parameters_of("serving"))
+    return plot_data_serving.arranged([{**ROW, **row} for row in rows], plot_data.parameters_of("serving"))
 
 
 def test_definitions_are_never_mixed_unseen() -> None:
