@@ -57,6 +57,8 @@ def trends(con: Connection, given: Mapping[str, str]) -> Trends:
         InputError: nothing to draw.
     """
     text = {**parameters_of("throughput_trend", "throughput_drops"), **given}
+    text["every"] = given.get("every") or _every(con, text["pick"], int(text["every"]))
+    given = {**given, "every": text["every"]}
     windows = ask(con, "throughput_trend", given)
     if int(text["every"]) < 1:
         raise InputError(f"--every {text['every']}: a window has at least one step")
@@ -73,6 +75,13 @@ def trends(con: Connection, given: Mapping[str, str]) -> Trends:
     if not panels:
         raise _no_speed(con, text["pick"])
     return Trends(int(text["every"]), float(text["drop"]), panels, _speed_footer(steady.values(), text))
+
+
+def _every(con: Connection, pick: str, usual: int) -> str:
+    """Steps of a window: the query's own number, fewer where no run fills ten of those."""
+    sql = "SELECT max(r.last_step - r.first_step + 1) FROM _picked($pick) k JOIN run_rows r ON r.run_key = k.run_key"
+    ((steps,),) = con.execute(sql, {"pick": pick}).fetchall()
+    return str(usual if not steps or steps >= 10 * usual else max(1, steps // 20))
 
 
 def _no_speed(con: Connection, pick: str) -> InputError:

@@ -528,3 +528,26 @@ def test_a_failed_cell_belongs_to_the_system_of_its_neighbours(store: str) -> No
     data = fetch(store, "serving")
     failed = [s.system for case in data.cases for s in case.sweeps if s.failed]
     assert failed == ["DeepSeek-R1 on 16 × Ascend 910B, output_tokens_per_second@chunks"]
+
+
+def test_short_runs_are_drawn_in_short_windows_and_the_median_is_on_the_sheet(tmp_path: Path) -> None:
+    data = fetch(train(tmp_path, [1.0] * 20, time=2.0, tokens_per_sec=512.0), "throughput")
+    assert data.every == 1
+    assert len(data.panels[0].runs[0].speed) == 20
+    data.panels[0].runs[0].median = 2000.0
+    figure = drawn(plot_throughput.draw, data)
+    assert figure.axes[0].get_ylim()[1] > 2000
+    assert fetch(str(tmp_path / "x.duckdb"), "throughput", every="7").every == 7
+
+
+def test_of_many_experiments_the_longest_are_drawn() -> None:
+    def panel(name: str, steps: int) -> Panel:
+        ends = np.arange(1.0, steps + 1)
+        return Panel(name, None, "steps/s", [Speed(name, ends, ends, np.ones(steps), 1.0, [(2, 2, 0.5, "compute")])])
+
+    panels = [panel(f"e{i}", 10 + (i * 37) % 11) for i in range(9)]
+    figure = drawn(plot_throughput.draw, Trends(1, 0.7, panels, ["one", "two"]))
+    drawn_names = [a.get_title(loc="left").split(" ")[0] for a in figure.axes]
+    longest = sorted(range(9), key=lambda i: -(10 + (i * 37) % 11))[:6]
+    assert drawn_names == [f"e{i}" for i in sorted(longest)]
+    assert "3 more experiments are not drawn" in words(figure)
