@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmstats.cli_output import DEFAULT_DB, emit, output_options
+from llmstats.cli_output import DEFAULT_DB, emit, open_store, output_options
 
 if TYPE_CHECKING:
     from llmstats.running import Job, Plan, Runner, Table
@@ -37,9 +37,10 @@ class RunGroup(click.Group):
 class _Command(click.Command):
     """Starts a runner; asked for one of its tables, it is the command that shows it and nothing else."""
 
-    def __init__(self, *args: Any, listings: dict[str, click.Command], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, listings: dict[str, click.Command], launches: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._listings = listings
+        self._launches = launches
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -52,6 +53,17 @@ class _Command(click.Command):
             else super().make_context(info_name, args, parent, **extra)
         )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What stands behind ``--`` is another program's command line, none of whose words are ours."""
+        if self._launches:
+            at = args.index("--") if "--" in args else len(args)
+            ctx.params["command"] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), *(["[-- COMMAND…]"] if self._launches else [])]
+
 
 def _command(runner: Runner) -> click.Command:
     help_text = f"{runner.title}\n\n{runner.about}".strip()
@@ -60,6 +72,7 @@ def _command(runner: Runner) -> click.Command:
     return _Command(
         runner.name,
         listings={flag: _listing(table, flag) for flag, table in flags.items()},
+        launches=runner.launches,
         params=[*runner.options, *shown, *_common_options()],
         callback=partial(_start, runner),
         help=help_text,
@@ -105,9 +118,9 @@ def _start(runner: Runner, **given: Any) -> None:
     from llmstats.running import work_name
 
     common = {name: given.pop(name) for name in COMMON}
-    plan = runner.plan(given)
-    if common["name"]:
-        plan.name = work_name(common["name"])
+    name = work_name(common["name"]) if common["name"] else None
+    plan = runner.plan({**given, "work_dir": common["work_dir"], "name": name} if runner.needs_place else given)
+    plan.name = name or plan.name
     if common["dry_run"]:
         click.echo(plan.text())
         return
@@ -115,7 +128,10 @@ def _start(runner: Runner, **given: Any) -> None:
         click.echo(f"warning: {text}", err=True)
     job = _job(runner, plan, common["work_dir"])
     click.echo(job.path)
-    click.get_current_context().exit(_perform(runner, plan, job, common["db"] if common["ingest"] else None))
+    code = _perform(runner, plan, job, common["db"] if common["ingest"] else None)
+    if plan.judge and common["ingest"] and not code:
+        code = _judge(*plan.judge, job, common["db"])
+    click.get_current_context().exit(code)
 
 
 def _job(runner: Runner, plan: Plan, work_dir: str) -> Job:
@@ -126,6 +142,8 @@ def _job(runner: Runner, plan: Plan, work_dir: str) -> Job:
     if device:
         said = {"vendor": device["vendor"], "device": device["model"]}
         plan.facts = {**said, **plan.facts}
+    if plan.resumes:
+        return running.Job.reopen(plan, runner=runner.name, environment=captured)
     return running.Job.start(plan, work_dir, runner=runner.name, environment=captured)
 
 
@@ -139,12 +157,34 @@ def _perform(runner: Runner, plan: Plan, job: Job, db: str | None) -> int:
         if job.document["status"] == "interrupted":
             click.echo(f"interrupted; what was written so far: {job.path}", err=True)
         elif db:
-            _ingest(job.path, db)
+            _ingest([job.path, *job.beside], db)
 
 
-def _ingest(path: str, db: str) -> None:
+def _ingest(paths: Sequence[str], db: str) -> None:
     """The ordinary ingest, as a process of its own: it forks, and a process that holds a device must not."""
-    command = [sys.executable, "-m", "llmstats", "ingest", path, "--db", db]
+    command = [sys.executable, "-m", "llmstats", "ingest", *paths, "--db", db]
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     if code:
         click.echo(f"the ingest failed (exit code {code}); again: {shlex.join(['llmstats', *command[3:]])}", err=True)
+
+
+#: Experiments of which a file at or below a directory holds values.
+_EXPERIMENTS = """
+SELECT DISTINCT r.experiment FROM runs r JOIN series s ON s.run_id = r.run_id
+JOIN sources o ON o.source_id = s.source_id WHERE starts_with(o.path, {0})
+"""
+
+
+def _judge(recipe: str, parameters: Mapping[str, str], job: Job, db: str) -> int:
+    """Say on standard error how the recipe judges what the job wrote; 0 pass, 1 fail, 3 cannot tell."""
+    from llmstats.render import render
+
+    store = open_store(db)
+    literal = "'" + f"{job.path}/".replace("'", "''") + "'"
+    found = [row[0] for row in store.query(_EXPERIMENTS.format(literal)).rows]
+    if not found:
+        click.echo(f"cannot judge by {recipe}: nothing that was read from {job.path} holds values", err=True)
+        return 3
+    judgement = store.judge(recipe, *found, **parameters)
+    render(judgement.answer(), "table", sys.stderr)
+    return judgement.exit_code

@@ -54,7 +54,10 @@ class Plan:
     warnings: Sequence[str] = ()  #: what may be wrong, each with its reason
     #: For run.json: kind, framework, model, dataset, precision, parallelism, device_count, seeds, config …
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Recipe and its parameters with which the result is judged after an ingest; None: it is not.
+    judge: tuple[str, Mapping[str, str]] | None = None
     settings: Any = None  #: whatever else the runner wants to find again in ``run``
+    resumes: str | None = None  #: work directory of an earlier start in which this one goes on; None: a new one
 
     def text(self) -> str:
         """The plan for a reader; the command as one line that a shell would take."""
@@ -90,6 +93,10 @@ class Runner:
     options: ClassVar[Sequence[click.Parameter]] = ()
     #: By the word of its option: ``{"matrix": Table(…)}`` makes ``llmstats run NAME --matrix`` show it.
     tables: ClassVar[Mapping[str, Table]] = {}
+    #: Whether a command line may follow behind ``--``; `plan` gets its words as ``command``.
+    launches: ClassVar[bool] = False
+    #: Whether `plan` must know where it will write: it gets ``work_dir`` and ``name`` as well.
+    needs_place: ClassVar[bool] = False
     #: Whether the work is done by the devices of this machine; a client that asks a server elsewhere says False.
     works_here: ClassVar[bool] = True
 
@@ -116,6 +123,8 @@ class Job:
     def __init__(self, path: str, document: dict[str, Any]) -> None:
         self.path = path
         self.document = document
+        #: Files and directories beside `path` that belong to the work and are ingested with it.
+        self.beside: list[str] = []
         self._write()
 
     @classmethod
@@ -142,6 +151,28 @@ class Job:
             "environment": dict(environment),
         }
         return cls(_fresh(os.path.join(work_dir, plan.name)), document)
+
+    @classmethod
+    def reopen(cls, plan: Plan, *, runner: str, environment: Mapping[str, Any]) -> Job:
+        """Go on in ``plan.resumes``: its run.json keeps its start, its notes and when it was resumed.
+
+        Raises:
+            InputError: no job of this runner lies there.
+        """
+        path = os.path.abspath(plan.resumes or "")
+        try:
+            with open(os.path.join(path, RUN_JSON), encoding="utf-8") as file:
+                document = json.load(file)
+            if document["runner"] != runner:
+                raise InputError(
+                    f"--resume {plan.resumes}: a job of {document['runner']!r} lies there, not of {runner!r}"
+                )
+            document["facts"] |= {k: v for k, v in plan.facts.items() if v is not None}
+            document.setdefault("resumed_at", []).append(_now())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as why:
+            raise InputError(f"--resume {plan.resumes}: no readable {RUN_JSON} there ({why})") from why
+        fresh = {"status": "running", "ended_at": None, "exit_code": None, "error": None}
+        return cls(path, {**document, **fresh, "environment": dict(environment)})
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -171,6 +202,12 @@ class Job:
         self.document["notes"].append(text)
         self._write()
         self.say(text)
+
+    def add_logs(self, directory: str) -> None:
+        """Say that a program that was launched writes its own logs into this directory: run.json covers it too."""
+        logs: list[str] = self.document.setdefault("logs", [])
+        logs.append(os.path.relpath(directory, self.path))
+        self._write()
 
     def finish(self, status: str, *, exit_code: int | None = None, error: str | None = None, **facts: Any) -> None:
         """Write how it ended (one of `ENDS`) and what else was learnt."""

@@ -86,7 +86,9 @@ def ratio(values: npt.ArrayLike, baseline: npt.ArrayLike, level: float = 0.95) -
     return mean_ratio([(values, baseline)], level)
 
 
-def mean_ratio(pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], level: float = 0.95) -> Interval:
+def mean_ratio(
+    pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], level: float = 0.95, weights: npt.ArrayLike | None = None
+) -> Interval:
     """Geometric mean over pairs (one per model, say) of the ratio of each pair's geometric means.
 
     The limits are Welch's t interval on logarithms (Biometrika 34, 1947, 28-35), its degrees of freedom after
@@ -97,6 +99,7 @@ def mean_ratio(pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], level: floa
     Args:
         pairs: values and baseline values, shapes (n,) and (m,), each of one unit.
         level: share of such intervals that hold the true ratio.
+        weights: of the pairs, positive; they are brought to a sum of 1.  Without them all weigh the same.
     """
     groups = [(_finite(values), _finite(baseline)) for values, baseline in pairs]
     flat = [group for pair in groups for group, _ in pair]
@@ -107,12 +110,14 @@ def mean_ratio(pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], level: floa
     if any(group.min() <= 0 for group in flat):
         return Interval(None, None, None, n, left_out, "none: a ratio needs positive values")
     logs = [np.log(group) for group in flat]
-    centre = float(np.mean([above.mean() - below.mean() for above, below in zip(logs[::2], logs[1::2], strict=True)]))
+    shares = np.ones(len(pairs)) if weights is None else np.asarray(weights, dtype=np.float64)
+    shares = shares / shares.sum()
+    centre = float(sum(w * (a.mean() - b.mean()) for w, a, b in zip(shares, logs[::2], logs[1::2], strict=True)))
     if n < LEAST:
         return Interval(math.exp(centre), None, None, n, left_out, f"none: n < {LEAST}")
     if all(np.ptp(group) == 0 for group in flat):
         return Interval(math.exp(centre), None, None, n, left_out, "none: all values equal")
-    half = _welch_half(logs, len(pairs), level)
+    half = _welch_half(logs, np.repeat(shares, 2), level)
     return Interval(
         math.exp(centre), math.exp(centre - half), math.exp(centre + half), n, left_out, "Welch t on log values"
     )
@@ -250,11 +255,11 @@ def _t_limits(values: Floats, level: float) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def _welch_half(logs: Sequence[Floats], pairs: int, level: float) -> float:
-    """Half the width of the interval of a mean over pairs of differences of group means."""
-    variances = np.array([group.var(ddof=1) / len(group) for group in logs])
+def _welch_half(logs: Sequence[Floats], shares: Floats, level: float) -> float:
+    """Half the width of the interval of a weighted sum of group means (signs do not matter to it)."""
+    variances = np.array([w**2 * group.var(ddof=1) / len(group) for w, group in zip(shares, logs, strict=True)])
     freedom = variances.sum() ** 2 / sum(v**2 / (len(group) - 1) for v, group in zip(variances, logs, strict=True))
-    return float(_t_quantile(level, float(freedom)) * math.sqrt(variances.sum()) / pairs)
+    return _t_quantile(level, float(freedom)) * math.sqrt(variances.sum())
 
 
 def _median_limits(ordered: Floats, level: float) -> tuple[float, float]:

@@ -48,7 +48,10 @@ class _Said(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """How many facts the source has: of two names of one run the better informed source gives the name."""
+        """How many facts the source has: of two names of one run the better informed source gives the name.
+
+        Of two that know as much, the one that lives nearer to the run (a console may be kept further up).
+        """
         return sum(v is not None for v in _single(self.run)) + len(self.run.environment) + len(self.run.config)
 
 
@@ -109,7 +112,7 @@ def _said(con: DuckDBPyConnection) -> dict[int, list[_Said]]:
 
 def _merge(run_key: int, said: Sequence[_Said], covers: Sequence[Run]) -> _Merged:
     runs = [*(s.run for s in said), *covers]
-    called = min(said, key=lambda s: (-s.weight, s.run.name, s.run.root)).run
+    called = min(said, key=lambda s: (-s.weight, -len(s.run.root), s.run.name, s.run.root)).run
     row: dict[str, Any] = {"run_key": run_key, "name": called.name, "root": called.root, "run_id": called.name}
     for values in map(_single, reversed(runs)):
         row |= {name: v for name, v in zip(_SINGLE, values, strict=True) if v is not None or name not in row}

@@ -110,7 +110,8 @@ def _canonical(raw_name: str, number: float) -> tuple[str, str, str | None, floa
 # --------------------------------------------------------------------------- which run a file speaks of
 
 _LENGTHS = re.compile(r"(?:bz(\d+)_)?input(\d+)_output(\d+)")
-_TEST_LOG = re.compile(r"test_log_(?:bz(\d+)_)?input(\d+)_output(\d+)\.log")
+#: ``llmstats run serving`` lays the dump beside the log.
+_TEST_LOG = re.compile(r"test_log_(?:bz(\d+)_)?input(\d+)_output(\d+)\.(?:log|json)")
 
 
 def is_test_log(place: Place) -> bool:

@@ -41,9 +41,14 @@ def report(place: Place, text: str, program: str, conditions: Mapping[str, Any] 
     yield from _items(cell, lines, program, length_mode(cell) if conditions is None else conditions)
 
 
+#: ``llmstats run serving`` says in its report how a cell ended that is not complete.
+_ENDED = re.compile(r"llmstats: (partial|failed|interrupted): ")
+
+
 def _items(cell: Cell, lines: list[str], program: str, conditions: Mapping[str, Any]) -> Iterator[Item]:
     run = cell.run(program)
     event = _failure(cell.name, lines)
+    run.status = next((ended[1] for line in lines if (ended := _ENDED.match(line))), run.status)
     if event is not None and run.status is None:
         run.status = "failed"
     yield from cell.measurements(conditions)

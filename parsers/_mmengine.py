@@ -61,7 +61,7 @@ def new_run(state: State, index: int, framework: str) -> Run:
     run = Run(run_name(state["name"], index), state["root"], kind="training", framework=framework)
     run.experiment = state["experiment"] or state["name"]
     stamp = TIMESTAMP.search(run.name)
-    if stamp and index == 0:
+    if stamp and index == 0 and not state.get("launched"):  # else it is the time of the launcher
         run.started_at = clock_of(stamp[1])
     return run
 

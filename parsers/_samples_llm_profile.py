@@ -146,6 +146,17 @@ LOG_SAMPLES = (
         events=("error",),
     ),
     Sample(
+        # As `llmstats run serving` writes it: two of the requests found no server.
+        "results/log/test_log_bz8_input1024_output128.log",
+        "llmstats 0.1.0 run serving: input 1024, output 128, 8 clients, 18 requests; http://toy:8000/v1/completions\n"
+        + _TQDM
+        + "llmstats: partial: failed: connect 2\n"
+        + _report(_EIGHT, 18),
+        matched=8,
+        measurements={("completed_requests", "value"): 16.0, ("failed_requests", "value"): 2.0},
+        runs={"results/bz8_input1024_output128": {"status": "partial"}},
+    ),
+    Sample(
         "results/log/test_log_bz16_input512_output128.log",
         _TQDM
         + "Traceback (most recent call last):\n  File \"/w/llm_profiler.py\", line 52, in post_stream_vllm\n"

@@ -348,6 +348,20 @@ LOG_SAMPLES = (
         events=("checkpoint",),
     ),
     Sample(
+        path="toy_llm/20241231_234950/launched.log",
+        text=_NEW_YEAR,
+        matched=3,
+        points={("train", "loss", 990): 1.25, ("train", "loss", 1000): 1.24},
+        runs={
+            "toy_llm/20241231_234950": {
+                "experiment": "toy_llm",
+                "fingerprint": "mmengine:990:0.9500:0.0100:1.2500",
+                "started_at": microseconds("2024-12-31 23:59:20"),
+            }
+        },
+        events=("checkpoint",),
+    ),
+    Sample(
         path="toy_det/20240506_095900/20240506_095900.log",
         text=_EPOCHS,
         matched=5,

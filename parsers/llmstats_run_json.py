@@ -1,13 +1,15 @@
 """run.json: what a runner of llmstats says of its work directory.
 
 No run of its own: the logs and dumps beside it are; its facts hold for every run at or below the directory that does
-not say them itself.
+not say them itself, and at or below the directories into which a launched program wrote (``logs``).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from posixpath import join, normpath
 from typing import Any
 
 from llmstats.documents import Json
@@ -55,6 +57,7 @@ _SAMPLE: dict[str, Any] = {
     "command": ["python", "toy.py"],
     "variables": {"NPROC_PER_NODE": "2"},
     "notes": [],
+    "logs": ["../20250301_080007"],
     "environment": _ENVIRONMENT,
 }
 _DIED = _SAMPLE | {"status": "running", "ended_at": None, "exit_code": None, "facts": {"device_count": "two"}}
@@ -87,7 +90,8 @@ class LlmstatsRunJson(DocumentParser):
                     "ended_at": 1740816600500000,
                     "config": {"global_batch": 64, "seed": 42},
                     "environment": {"host": "box1", "runner": "train", "command": ["python", "toy.py"]},
-                }
+                },
+                "toy/20250301_080000: ../20250301_080007": {"covers": True, "device": "Acme X1"},
             },
         ),
         Sample(
@@ -123,6 +127,8 @@ class LlmstatsRunJson(DocumentParser):
         rest = {k: v for k, v in facts.items() if k not in (*_TEXTS, *_COUNTS, "config") and v is not None}
         run.config = _object(facts.get("config")) | rest
         yield run
+        for directory in _directories(told.get("logs")):
+            yield replace(run, name=f"{name}: {directory}", root=normpath(join(place.directory(), directory)))
 
 
 def _text(value: object) -> str | None:
@@ -135,6 +141,10 @@ def _count(value: object) -> int | None:
 
 def _clock(value: object) -> int | None:
     return microseconds(value) if isinstance(value, str) else None
+
+
+def _directories(value: object) -> list[str]:
+    return [d for d in value if isinstance(d, str) and d] if isinstance(value, list) else []
 
 
 def _object(value: object) -> dict[str, Any]:

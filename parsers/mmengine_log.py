@@ -25,7 +25,7 @@ from llmstats.training import (
     whole,
 )
 
-from ._mmengine import NAMES, TIMESTAMP, first_records, hierarchical, identity, printed
+from ._mmengine import NAMES, first_records, hierarchical, identity, printed
 from ._mmtext import OpenMMLabLog
 from ._samples_mmengine import LOG_SAMPLES
 
@@ -45,12 +45,19 @@ _WHERE = re.compile(r"\S.*? - \w+ - \d+ - ")
 #: What follows a tensor among the metrics of a validation: the rest of the record, on a line without prefix.
 _TAIL = re.compile(r"  (?:\S[^:]*: \S+  )*(?:data_)?time: [\d.]+(?:  |$)")
 
+#: Output of a launched program, in the launcher's ``{work_dir}/{timestamp}``.
+LAUNCHED = "launched.log"
+
 
 class MMEngineLog(OpenMMLabLog):
-    """One run per ``{work_dir}/{timestamp}``; rank files of the same directory are the same run."""
+    """One run per ``{work_dir}/{timestamp}``; rank files of the same directory are the same run.
+
+    A console that was kept at or above the run's directory is the same run too, known by its first record; so is
+    `LAUNCHED`, which `llmstats run train` keeps in a directory beside it.
+    """
 
     name = "mmengine_log"
-    version = 1
+    version = 2
     title = "mmengine text log (XTuner 0.x, mmdetection 3, mmpretrain, …), file and console form"
     writes = "mmengine"
     names = NAMES
@@ -69,12 +76,10 @@ class MMEngineLog(OpenMMLabLog):
 
     def start(self, place: Place) -> State:
         name, root, experiment = identity(place, up=1)
-        return {
-            "name": name,
-            "root": root,
-            "experiment": experiment,
-            "known": bool(TIMESTAMP.fullmatch(place.parent())),
-        }
+        launched = place.name == LAUNCHED and bool(place.parent(2))
+        if launched:
+            root = place.directory(2)  # the directory is the launcher's; mmengine makes its own beside it
+        return {"name": name, "root": root, "experiment": experiment, "launched": launched}
 
     def plan(self, text: str) -> Plan:
         prefix = _PREFIX.search(text)
@@ -114,8 +119,6 @@ class MMEngineLog(OpenMMLabLog):
         return text[where.end() :] if where else text
 
     def fingerprints(self, state: State, frames: list[Frame], train: Train) -> dict[int, str]:
-        if state["known"]:
-            return {}
         found = first_records(state, frames, train, 1, printed)
         return {index: f"mmengine:{text}" for index, text in found.items()}
 

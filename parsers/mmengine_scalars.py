@@ -33,7 +33,7 @@ class MMEngineScalars(JsonLinesParser):
     """The run of the text log beside; ``scalars.json`` and ``{timestamp}.json`` hold the same records."""
 
     name = "mmengine_scalars"
-    version = 1
+    version = 2
     title = "mmengine vis_data/scalars.json and <timestamp>.json"
     writes = "mmengine"
     names = NAMES
@@ -58,8 +58,7 @@ class MMEngineScalars(JsonLinesParser):
     def start(self, place: Place) -> State:
         up = 2 if place.parent() == "vis_data" else 1
         name, root, experiment = identity(place, up)
-        known = bool(TIMESTAMP.fullmatch(place.parent(up)))
-        return {"name": name, "root": root, "experiment": experiment, "known": known, "seen": [-1, -1]}
+        return {"name": name, "root": root, "experiment": experiment, "seen": [-1, -1]}
 
     def fold(self, state: State, place: Place, objects: Objects) -> Iterator[Item]:
         kinds: dict[int, str] = {}
@@ -82,9 +81,8 @@ class MMEngineScalars(JsonLinesParser):
             if "tokens_per_sec" in frame.columns:
                 runs[int(index[-1])].framework = "xtuner"
             yield from points(frame, frame.kind.removesuffix(_SCALAR), state["name"], index, at, None)
-        if not state["known"]:
-            for number, text in first_records(state, train_frames, train, 1, printed).items():
-                runs[number].fingerprint = f"mmengine:{text}"
+        for number, text in first_records(state, train_frames, train, 1, printed).items():
+            runs[number].fingerprint = f"mmengine:{text}"
         yield from (runs[number] for number in range(steps.run + 1))
         runs.save()
 

@@ -3,6 +3,7 @@
     python mmengine_toy.py iter  WORK_DIR --to 3000              by iteration, one log line per step
     python mmengine_toy.py iter  WORK_DIR --to 4000 --resume CHECKPOINT
     python mmengine_toy.py epoch WORK_DIR --to 3                 by epoch, validated after each one
+    python mmengine_toy.py iter  WORK_DIR --to 3000 --nan-at 50  a loss that is no number from step 50 on
 
 Everything that is logged is mmengine's own doing: nothing here writes a log.
 """
@@ -47,14 +48,17 @@ class Numbers(Dataset):
 class Plane(BaseModel):
     """Linear regression in the shape that mmengine's runner asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self, nan_at: int | None = None) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(3, 1)
+        self.nan_at = nan_at
+        self.steps = 0
 
     def forward(self, x: torch.Tensor, y: torch.Tensor, mode: str = "tensor") -> Any:
         error = self.layer(x).squeeze(1) - y
         if mode == "loss":
-            return {"loss": (error**2).mean()}
+            self.steps += 1
+            return {"loss": (error**2).mean() * (float("nan") if self.steps == self.nan_at else 1.0)}
         return [(error.abs() < 0.1).float()]
 
 
@@ -97,6 +101,7 @@ def main() -> None:
     options.add_argument("work_dir")
     options.add_argument("--to", type=int, required=True)
     options.add_argument("--resume")
+    options.add_argument("--nan-at", type=int)
     given = options.parse_args()
     by_epoch = given.by == "epoch"
     torch.set_num_threads(1)
@@ -106,7 +111,7 @@ def main() -> None:
         "interval": 1 if by_epoch else CHECKPOINT_EVERY,
     }
     runner = Runner(
-        model=Plane(),
+        model=Plane(given.nan_at),
         work_dir=given.work_dir,
         optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.01}},
         default_hooks={"logger": {"type": "LoggerHook", "interval": 1}, "checkpoint": checkpoint},

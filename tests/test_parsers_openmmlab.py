@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+import llmstats
 from llmstats import formats
 from llmstats.parsing import Parser
 from llmstats.records import Issue, Points, Run
 from llmstats.training import microseconds
 
 from . import parserkit
+from .composed import Training
 
 TEXT, SCALARS = formats.parser("mmengine_log"), formats.parser("mmengine_scalars")
 MMCV_TEXT, MMCV_JSON = formats.parser("mmcv1_log"), formats.parser("mmcv1_log_json")
@@ -81,8 +86,14 @@ def test_outside_the_usual_layout_the_first_record_tells() -> None:
     assert text.root == lines.root == "/data/logs/training_logs"
 
 
-def test_in_the_usual_layout_no_fingerprint_is_needed() -> None:
-    assert only_run(read(TEXT, "toy/20250209_031500/20250209_031500.log", as_text())).fingerprint is None
+def test_in_the_usual_layout_it_tells_of_a_console_that_was_kept_further_up() -> None:
+    own = only_run(read(TEXT, "toy/20250209_031500/20250209_031500.log", as_text()))
+    lines = only_run(read(SCALARS, "toy/20250209_031500/vis_data/scalars.json", as_json()))
+    piped = only_run(read(TEXT, "toy/stdout.txt", as_text()))
+    launched = only_run(read(TEXT, "toy/20250209_031455/launched.log", as_text()))
+    assert own.fingerprint == lines.fingerprint == piped.fingerprint == launched.fingerprint
+    assert own.root.startswith(f"{piped.root}/")
+    assert piped.root == launched.root == f"{parserkit.ROOT}/toy"
 
 
 @pytest.mark.parametrize(
@@ -253,3 +264,28 @@ def test_one_gpu_id_says_nothing_about_the_number_of_devices() -> None:
     """Early mmdetection wrote ``range(0, 1)`` for any number of processes."""
     assert only_run(mmcv_json(meta(config="gpu_ids = range(0, 1)\n"), mmcv_record(1, 50))).device_count is None
     assert only_run(mmcv_json(meta(config="gpu_ids = range(0, 8)\n"), mmcv_record(1, 50))).device_count == 8
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["launched", "console", "text", "json"])))
+def test_a_kept_console_is_the_run_whose_first_record_it_holds(tmp_path, order):
+    """A launcher's copy of the console, one that was piped into the work_dir, and mmengine's own files: one run."""
+    training = Training(last=30)
+    work_dir = tmp_path / "w" / "toy"
+    own = training.paths(work_dir)
+    console = re.sub(r"(?m)^\d{4}/(\d\d/\d\d \d\d:\d\d:\d\d - mmengine)", r"\1", "".join(training.text_lines()))
+    places = {
+        "launched": (work_dir / "20250209_031455" / "launched.log", console),
+        "console": (work_dir / "stdout.txt", console),
+        "text": (own["text"], "".join(training.text_lines())),
+        "json": (own["json"], "".join(training.json_lines())),
+    }
+    db = llmstats.open(str(tmp_path / "x.duckdb"))
+    for kind in order:
+        path, text = places[kind]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (training.start.timestamp() + 60,) * 2)
+        db.ingest(str(path))
+    assert db.query("SELECT run_id, experiment, attempt FROM runs").rows == [("toy/20250209_031500", "toy", 1)]
+    rows = db.query("SELECT step, value FROM points WHERE metric = 'loss' ORDER BY step").rows
+    assert rows == [(r["step"], r["loss"]) for r in training.records]

@@ -21,13 +21,14 @@ import pytest
 from matplotlib.figure import Figure
 
 import llmstats
-from llmstats import plot_data, plot_data_speed, plot_style
+from llmstats import plot_data, plot_data_serving, plot_style
 from llmstats.errors import InputError, NotFound, QueryError
 from llmstats.pictures import convergence as plot_convergence
 from llmstats.pictures import serving as plot_serving
 from llmstats.pictures import throughput as plot_throughput
 from llmstats.plot_data import Curve, Curves
-from llmstats.plot_data_speed import Case, Cells, Panel, Speed, Sweep, Trends
+from llmstats.plot_data_serving import Case, Cells, Sweep
+from llmstats.plot_data_speed import Panel, Speed, Trends
 from llmstats.plots import pictures, plot
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "work_dirs"
@@ -486,13 +487,14 @@ def test_one_load_alone_and_many_cases() -> None:
 ROW = {
     "model": "m", "device": "d", "device_count": 2, "input_len": 10.0, "output_len": 20.0, "concurrency": 4.0,
     "request_rate": None, "output_tokens_per_second": 100.0, "ttft_p50": 0.1, "ttft_p99": 0.2, "status": "completed",
-    "tps_definition": "tps@a", "ttft_definition": None, "run_id": "r",
+    "tps_definition": "tps@a", "ttft_definition": None, "run_id": "r", "framework": None, "precision": None,
+    "parallelism": None, "dataset": None, "source": "/w/a/r.log:1",
 }  # fmt: skip
 
 
 def cells_of(*rows: dict[str, Any]) -> Cells:
     """What is made of these answers of the query."""
-    return plot_data_speed.arranged([{**ROW, **row} for row in rows], plot_data.parameters_of("serving"))
+    return plot_data_serving.arranged([{**ROW, **row} for row in rows], plot_data.parameters_of("serving"))
 
 
 def test_definitions_are_never_mixed_unseen() -> None:
@@ -526,3 +528,26 @@ def test_a_failed_cell_belongs_to_the_system_of_its_neighbours(store: str) -> No
     data = fetch(store, "serving")
     failed = [s.system for case in data.cases for s in case.sweeps if s.failed]
     assert failed == ["DeepSeek-R1 on 16 × Ascend 910B, output_tokens_per_second@chunks"]
+
+
+def test_short_runs_are_drawn_in_short_windows_and_the_median_is_on_the_sheet(tmp_path: Path) -> None:
+    data = fetch(train(tmp_path, [1.0] * 20, time=2.0, tokens_per_sec=512.0), "throughput")
+    assert data.every == 1
+    assert len(data.panels[0].runs[0].speed) == 20
+    data.panels[0].runs[0].median = 2000.0
+    figure = drawn(plot_throughput.draw, data)
+    assert figure.axes[0].get_ylim()[1] > 2000
+    assert fetch(str(tmp_path / "x.duckdb"), "throughput", every="7").every == 7
+
+
+def test_of_many_experiments_the_longest_are_drawn() -> None:
+    def panel(name: str, steps: int) -> Panel:
+        ends = np.arange(1.0, steps + 1)
+        return Panel(name, None, "steps/s", [Speed(name, ends, ends, np.ones(steps), 1.0, [(2, 2, 0.5, "compute")])])
+
+    panels = [panel(f"e{i}", 10 + (i * 37) % 11) for i in range(9)]
+    figure = drawn(plot_throughput.draw, Trends(1, 0.7, panels, ["one", "two"]))
+    drawn_names = [a.get_title(loc="left").split(" ")[0] for a in figure.axes]
+    longest = sorted(range(9), key=lambda i: -(10 + (i * 37) % 11))[:6]
+    assert drawn_names == [f"e{i}" for i in sorted(longest)]
+    assert "3 more experiments are not drawn" in words(figure)

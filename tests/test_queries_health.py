@@ -51,7 +51,9 @@ def loop_spikes(values: Sequence[float], z: float, size: float, neighbours: int)
         off.append(x[i] - mids[i])
         if i < 20:
             continue
-        low, mid, high = np.quantile([v for v in off[max(0, i - neighbours) : i] if v == v], [0.25, 0.5, 0.75])
+        low, mid, high = np.quantile(
+            [v for v in off[max(0, i - neighbours) : i] if not math.isnan(v)], [0.25, 0.5, 0.75]
+        )
         deviation = max((high - low) / 1.349, 0.005)
         level = math.exp(mids[i] + mid)
         if off[i] - mid >= z * deviation and values[i] - level >= size * level:
@@ -249,9 +251,8 @@ def test_ranks_step_by_step(store):
         assert r["max_rank"] == int(np.nanargmax(column))
     assert (found[20]["max_rank"], found[20]["source"]) == (5, "/w/a/rank5.log:121")
     assert found[10]["not_finite"] == 1
-    assert [r["step"] for r in rows(store, "FROM rank_spread(series := 'data_time', first_step := 5, last_step := 9)")] == [
-        5, 6, 7, 8, 9,
-    ]  # fmt: skip
+    part = rows(store, "FROM rank_spread(series := 'data_time', first_step := 5, last_step := 9)")
+    assert [r["step"] for r in part] == [5, 6, 7, 8, 9]
 
 
 # --------------------------------------------------------------------------- parameters

@@ -71,7 +71,15 @@ def test_headers_say_what_the_macros_take(con):
 @pytest.mark.parametrize("info", list_queries(), ids=lambda info: info.name)
 def test_defaults_written_out_change_nothing(con, info):
     spelled = {p.name: p.default.strip("'") for p in info.parameters}
-    assert repr(rows(con, info.name, **spelled)) == repr(rows(con, info.name))
+    assert _told(con, info.name, **spelled) == _told(con, info.name)
+
+
+def _told(con, name, **given):
+    """Rows, or what a question asks for that has no default."""
+    try:
+        return repr(rows(con, name, **given))
+    except QueryError as why:
+        return str(why)
 
 
 def test_install_is_idempotent_and_finds_its_order(con):

@@ -155,7 +155,14 @@ def test_no_ratio_interval_where_none_can_be_had(ours, theirs, centre, n, method
 def test_the_mean_ratio_is_the_geometric_mean_of_the_ratios():
     pairs = [([2.0], [1.0]), ([8.0], [1.0]), ([5.0], [5.0])]
     assert st.mean_ratio(pairs).centre == pytest.approx(16 ** (1 / 3), rel=1e-12)
+    assert st.mean_ratio(pairs, weights=[1, 1, 2]).centre == pytest.approx(2**0.25 * 8**0.25, rel=1e-12)
     assert st.mean_ratio([]).centre is None
+
+
+def test_a_weight_of_nothing_leaves_the_other_pair():
+    first, second = ([98.0, 103.5, 101.2], [51.0, 49.5, 50.7]), ([1.0, 2.0, 3.0], [9.0, 8.0, 9.5])
+    alone, weighted = st.ratio(*first), st.mean_ratio([first, second], weights=[1, 1e-12])
+    assert weighted[:3] == pytest.approx(alone[:3], rel=1e-6)
 
 
 def test_geometric_mean_against_scipy():

@@ -14,7 +14,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import QueryError
@@ -114,14 +114,15 @@ def cells(
     """
     facts = _facts(con)
     names = [name.strip() for name in by.split(",") if name.strip()]
-    return [_cell(row, facts[row["run_id"]], names, definitions, tokens) for row in rows(con, "serving", asked)]
+    found = [_cell(row, facts[row["run_id"]], names, definitions, tokens) for row in rows(con, "serving", asked)]
+    return _adopted(found, len(SYSTEM), len(SYSTEM) + len(definitions))
 
 
 def _cell(
     row: Mapping[str, Any], facts: Mapping[str, Any], by: Sequence[str], definitions: Sequence[str], tokens: str
 ) -> Cell:
     each, whole = row[f"{tokens}_tokens_per_second_per_device"], row[f"{tokens}_tokens_per_second"]
-    per = "device" if each is not None else "system"
+    per = "device" if each is not None or (whole is None and row["device_count"]) else "system"
     stated = row["model"] is not None and row["device"] is not None
     row = {**row, "per": per, "folder": None if stated else facts["folder"]}
     also = tuple(_named(row, facts, name) for name in by)
@@ -129,6 +130,27 @@ def _cell(
     system = (*(row[c] for c in SYSTEM), *(row[d] for d in definitions), also)
     setting = json.dumps([row["device_count"], row["parallelism"], facts["setting"]], sort_keys=True, default=str)
     return Cell(system, row, each if each is not None else whole, setting)
+
+
+def _adopted(found: Sequence[Cell], a: int, b: int) -> list[Cell]:
+    """Cells that lack a definition (they failed, or did not measure it) as those of the system that they fit alone.
+
+    Definitions stand at ``a`` to ``b`` in a cell's system.
+    """
+    known: dict[tuple[Any, ...], set[tuple[Any, ...]]] = {}
+    for cell in found:
+        known.setdefault((*cell.system[:a], *cell.system[b:]), set()).add(cell.system[a:b])
+    return [_adopt(cell, known[(*cell.system[:a], *cell.system[b:])], a, b) for cell in found]
+
+
+def _adopt(cell: Cell, known: Iterable[tuple[Any, ...]], a: int, b: int) -> Cell:
+    own = cell.system[a:b]
+    if None not in own:
+        return cell
+    fits = [
+        other for other in known if None not in other and all(m in (None, o) for m, o in zip(own, other, strict=True))
+    ]
+    return replace(cell, system=(*cell.system[:a], *fits[0], *cell.system[b:])) if len(fits) == 1 else cell
 
 
 def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
@@ -180,7 +202,7 @@ def points(
     groups: dict[Any, list[Cell]] = {}
     for cell in system:
         known = cell.load != (None, None) and cell.row["folder"] is None
-        groups.setdefault((cell.load, cell.setting) if known else cell.row["run_id"], []).append(cell)
+        groups.setdefault((cell.load, cell.setting) if known else id(cell), []).append(cell)
     return [_point(group, x_of, y_of) for group in groups.values()]
 
 

@@ -78,6 +78,13 @@ def find(times: RankTimes, slower: float, chronic: float, drop: float) -> list[F
     return found + _together(times, phases, step * (1 / drop - 1))
 
 
+def beyond(times: RankTimes, slower: float, chronic: float) -> Floats:
+    """How far each rank was behind the quick quarter in its slowest phase, in usual steps; shape (steps, ranks)."""
+    step = float(np.nanmedian(times.total))
+    phases = _phases(times, slower * step, chronic * step)
+    return np.asarray(np.maximum.reduce([p.excess for p in phases]) / step, float)
+
+
 # --------------------------------------------------------------------------- excess
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmstats.picture import Picture
-from llmstats.plot_data_speed import Case, Cells, cells
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, plain, sheet
+from llmstats.plot_data import count
+from llmstats.plot_data_serving import Case, Cells, cells
+from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, plain, sheet, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,17 +21,34 @@ _MARKERS = "osD^vP*Xhp"
 
 def draw(data: Cells) -> Figure:
     """Per case one column: throughput above, time to first token below."""
-    cases = data.cases[:MOST]
-    figure, spec = sheet(_words(data), 5.4, 2, len(cases), hspace=0.16, wspace=0.09)
+    cases = _fullest(data.cases)
+    names = _shown(cases)
+    figure, spec = sheet(_words(data, cases, names), 5.4, 2, len(cases), hspace=0.16, wspace=0.09)
     rows: list[list[Axes]] = [[], []]
     for i, case in enumerate(cases):
         for j, row in enumerate(rows):
             row.append(figure.add_subplot(spec[j, i], sharey=row[0] if row else None))
-        _speed(rows[0][-1], case, data.systems)
-        _wait(rows[1][-1], case, data.systems)
-        rows[0][-1].set_title(case.name, size=10, weight="bold", color=INK)
+        _speed(rows[0][-1], case, names)
+        _wait(rows[1][-1], case, names)
+        rows[0][-1].set_title(short(case.name, 110 // len(cases)), size=10, weight="bold", color=INK)
     _frame(rows, cases, data.load)
     return figure
+
+
+def _fullest(cases: Sequence[Case]) -> list[Case]:
+    """The cases with the most loads measured, in their order."""
+    by_size = sorted(cases, key=lambda case: -sum(len(sweep.load) + len(sweep.failed) for sweep in case.sweeps))
+    kept = by_size[:MOST]
+    return [case for case in cases if any(case is one for one in kept)]
+
+
+def _shown(cases: Sequence[Case]) -> list[str]:
+    """Systems that are drawn, those with the most loads first, the first of them by name."""
+    sizes: dict[str, int] = {}
+    for sweep in (sweep for case in cases for sweep in case.sweeps):
+        sizes[sweep.system] = sizes.get(sweep.system, 0) + len(sweep.load) + len(sweep.failed)
+    ordered = sorted(sizes, key=lambda system: (-sizes[system], system))
+    return [*sorted(ordered[:NAMED]), *ordered[NAMED:]]
 
 
 # --------------------------------------------------------------------------- what is drawn
@@ -104,30 +122,36 @@ def _apart(places: Sequence[float], most: int) -> list[float]:
 # --------------------------------------------------------------------------- what is said
 
 
-def _words(data: Cells) -> Words:
+def _words(data: Cells, cases: Sequence[Case], names: Sequence[str]) -> Words:
     note = "Above: throughput of the whole system, more is better. Below: wait for the first token, less is better."
-    return Words(
-        "What does serving yield, and how long do users wait, as the load grows?", note, _keys(data), data.footer
-    )
+    title = "What does serving yield, and how long do users wait, as the load grows?"
+    return Words(title, note, _keys(data, cases, names), data.footer)
 
 
-def _keys(data: Cells) -> list[list[Key]]:
+def _keys(data: Cells, cases: Sequence[Case], names: Sequence[str]) -> list[list[Key]]:
     blank: dict[str, Any] = {"linestyle": "none"}
-    keys = [[Key(system, {**_look(i), "linewidth": 2})] for i, system in enumerate(data.systems[:NAMED])]
-    if len(data.systems) > NAMED:
-        keys.append([Key(f"{len(data.systems) - NAMED:,} more systems (choose with --pick)", blank)])
+    keys = [[Key(system, {**_look(i), "linewidth": 2})] for i, system in enumerate(names[:NAMED])]
+    if len(names) > NAMED:
+        keys.append([Key(f"{len(names) - NAMED:,} more systems are drawn (choose with --pick)", blank)])
     marks = [
         Key("median (p50)", {"color": GREY, "linewidth": 1.8}),
         Key("99th percentile (p99)", {"color": GREY, "linestyle": "--", "marker": "o", "markerfacecolor": "white"}),
     ]
-    if any(sweep.failed for case in data.cases[:MOST] for sweep in case.sweeps):
+    if any(sweep.failed for case in cases for sweep in case.sweeps):
         marks.append(Key("failed: no throughput", {**blank, "color": GREY, "marker": "x", "markeredgewidth": 2}))
     keys += in_rows(marks, 3)
     if data.placeless:
-        keys.append([Key(f"load not known, not drawn: {', '.join(data.placeless)}", blank)])
-    if len(data.cases) > MOST:
-        keys.append([Key(f"{len(data.cases) - MOST:,} more pairs of lengths, not drawn (choose with --pick)", blank)])
+        runs = f"load not known, {count(len(data.placeless), 'run')} not drawn: {', '.join(data.placeless)}"
+        keys.append([Key(runs, blank)])
+    if len(data.cases) > len(cases):
+        keys.append([Key(_left_out(data, cases, names), blank)])
     return keys
+
+
+def _left_out(data: Cells, cases: Sequence[Case], names: Sequence[str]) -> str:
+    pairs = f"{count(len(data.cases) - len(cases), 'more pair')} of lengths"
+    systems = len(set(data.systems) - set(names))
+    return pairs + (f" and {count(systems, 'system')}" if systems else "") + ", not drawn (choose with --pick)"
 
 
 PICTURE = Picture("Throughput and time to first token over the load", ("serving",), cells, draw, ("statistic",))

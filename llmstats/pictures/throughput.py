@@ -29,7 +29,7 @@ _SAYS = {
 
 def draw(data: Trends) -> Figure:
     """One axes per experiment, one below the other, with a common axis of steps."""
-    panels = data.panels[:MOST]
+    panels = _longest(data.panels)
     figure, spec = sheet(_words(data), 0.35 + 2.25 * len(panels), len(panels), hspace=0.28)
     top = max(_highest(p) for p in panels)
     ends = min(r.first[0] for p in panels for r in p.runs), max(r.last[-1] for p in panels for r in p.runs)
@@ -46,8 +46,15 @@ def draw(data: Trends) -> Figure:
     return figure
 
 
+def _longest(panels: Sequence[Panel]) -> list[Panel]:
+    """Where there are too many, those with most steps, in the order in which they came."""
+    steps = [sum(run.last[-1] - run.first[0] for run in p.runs) for p in panels]
+    chosen = sorted(range(len(panels)), key=lambda i: -steps[i])[:MOST]
+    return [panels[i] for i in sorted(chosen)]
+
+
 def _highest(panel: Panel) -> float:
-    return max(float(run.speed.max()) for run in panel.runs)
+    return max(max(float(run.speed.max()), run.median) for run in panel.runs)
 
 
 # --------------------------------------------------------------------------- what is drawn
@@ -67,8 +74,10 @@ def _panel(axes: Axes, panel: Panel, ends: tuple[float, float]) -> None:
 
 def _run(axes: Axes, run: Speed, colour: str, *, resumed: bool) -> None:
     """Windows as steps of a stair, so that each stands over the steps that it is the mean of."""
+    low, high = axes.get_xlim()
     for first, last, _, cause in run.drops:
-        axes.axvspan(first - 0.5, last + 0.5, color=_SHADES.get(cause, _SHADES["not known"]), linewidth=0, zorder=0)
+        room = max(0.5, (high - low) / 1200 - (last - first) / 2)  # a single step of many is seen too
+        axes.axvspan(first - room, last + room, color=_SHADES.get(cause, _SHADES["not known"]), linewidth=0, zorder=0)
     edges = np.concatenate([run.first[:1], (run.last[:-1] + run.first[1:]) / 2, run.last[-1:]])
     axes.stairs(run.speed, edges, baseline=None, color=colour, linewidth=1.8)
     axes.plot([run.first[0], run.last[-1]], [run.median] * 2, color=colour, linewidth=0.9, linestyle=(0, (5, 3)))
@@ -109,7 +118,7 @@ def _says(panel: Panel) -> str:
 
 
 def _keys(data: Trends) -> list[list[Key]]:
-    panels = data.panels[:MOST]
+    panels = _longest(data.panels)
     attempts = max(len(p.runs) for p in panels)
     causes = {cause for p in panels for run in p.runs for *_, cause in run.drops}
     keys = [

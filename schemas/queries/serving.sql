@@ -7,7 +7,8 @@
 -- random output lengths where the log lets it be known.
 --
 -- `ttft`, `tpot` and `e2e` are the times by `statistic`; the columns beside them are fixed percentiles.  Not every
--- benchmark prints every statistic.  `success` is the share of completed requests.
+-- benchmark prints every statistic.  `success` is the share of completed requests; where some failed `status` is
+-- `partial` if the benchmark says so, and `error` tells which.
 -- Cells that failed (none of their requests completed, or the log ends with an error) and cells without a speed
 -- come last.  `source` is the line of the TPS value; of a failed cell the line of the error.
 --
@@ -70,12 +71,13 @@ WITH cell AS (
 ),
 known AS (
   SELECT c.* EXCLUDE (
-      input_len, output_len, concurrency, request_rate, says_tps, says_ttft, says_tpot, says_e2e, cells
+      input_len, output_len, concurrency, request_rate, output_len_mode, says_tps, says_ttft, says_tpot, says_e2e, cells
     ),
     a.* EXCLUDE (run_key, config),
     coalesce(c.input_len, a.known.input_len) AS input_len, coalesce(c.output_len, a.known.output_len) AS output_len,
     coalesce(c.concurrency, a.known.concurrency) AS concurrency,
     coalesce(c.request_rate, a.known.request_rate) AS request_rate,
+    coalesce(a.config->>'output_len_mode', c.output_len_mode) AS output_len_mode,
     coalesce(c.tps_value, c.tps_mean) AS tps, q.sums AS requested, r.dataset, r.parallelism,
     coalesce(c.completed, c.success_rate) IS NOT NULL AS says_success,
     -- what a cell states stands; what it does not state may be computed, but never half of one metric
@@ -129,7 +131,7 @@ SELECT j.model, j.device, j.vendor, j.device_count, j.input_len, j.output_len, j
   j.qps AS requests_per_second, j.ttft_p50, j.ttft_p99, j.tpot_p50, j.tpot_p99, j.e2e_p50, j.e2e_p99, j.ttft, j.tpot,
   j.e2e,
   coalesce(j.completed / nullif(j.completed + j.failed, 0), j.success_rate) AS success, j.outcome AS status,
-  CASE WHEN j.bad THEN j.error END AS error, j.framework, j.precision, j.parallelism, j.dataset, j.output_len_mode,
+  CASE WHEN j.bad OR j.outcome <> 'completed' THEN j.error END AS error, j.framework, j.precision, j.parallelism, j.dataset, j.output_len_mode,
   j.tps_definition, j.total_definition, j.ttft_definition, j.tpot_definition, j.e2e_definition, j.run_id,
   CASE WHEN j.bad AND j.error IS NOT NULL THEN j.place ELSE coalesce(j.tps_place, j.any_place, j.place) END AS source
 FROM judged j

@@ -1,0 +1,288 @@
+"""Which group of the baseline device each group is compared with, on what scale, and by which ratio.
+
+Of the baseline's groups on the same model the one that differs least is taken: nothing that forbids the comparison
+before something, fewer caveats before more, more repeats before fewer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llmstats.answers import _guard as guard
+from llmstats.answers._guard import NOT, WITH_CAVEATS, Difference
+from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading, groups_of, normal
+from llmstats.errors import InputError, NotFound, QueryError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from llmstats.statistics import Interval
+
+#: What is compared with its like: kind of runs and model, in small letters.
+About = tuple[str, str]
+PER = ("device", "system")
+NAMELESS = "not stated"
+#: A serving cell is compared at its own case only; looked up, since sweeps have thousands.
+_CASE = ("input_len", "output_len", "concurrency", "request_rate", "dataset")
+
+
+@dataclass(slots=True)
+class Side:
+    """A group's values of one measure, on one scale."""
+
+    group: Group
+    measure: Measure
+    per: str  #: ``device``, ``system``, or ``value`` for what does not grow with devices
+
+    @property
+    def readings(self) -> list[Reading]:
+        return self.group.readings[self.measure]
+
+    @property
+    def values(self) -> list[float]:
+        factor = scale(self.group, self.measure, self.per)
+        return [r.value * factor for r in self.readings] if factor else []
+
+
+@dataclass(slots=True)
+class Pair:
+    """A group beside the group of the baseline that it is compared with; no ratio where they are not comparable."""
+
+    ours: Side
+    baseline: Side
+    differences: list[Difference]
+    ratio: Interval | None
+
+    @property
+    def verdict(self) -> str:
+        return guard.verdict(self.differences)
+
+    @property
+    def why(self) -> str:
+        return "; ".join(d.text for d in self.differences)
+
+
+class Absent(NamedTuple):
+    """A group that became no pair, and why."""
+
+    group: Group
+    why: str
+
+
+@dataclass(slots=True)
+class Comparison:
+    """All pairs, and what could not become one."""
+
+    pairs: list[Pair]
+    absent: list[Absent]
+    baselines: dict[About, str]
+    statistic: str
+
+    def strictly(self) -> Comparison:
+        """Without what is not comparable."""
+        return replace(self, pairs=[p for p in self.pairs if p.verdict != NOT], absent=[])
+
+
+def compared(
+    con: duckdb.DuckDBPyConnection, asked: Asked, baseline: str, device: str, per: str, level: float = 0.95
+) -> Comparison:
+    """All that `compare` and `comparability` show; parameters as in `compare`.
+
+    Raises:
+        InputError: a parameter names nothing, or more than one thing.
+    """
+    if per not in PER:
+        raise QueryError(f"--per {per!r}: {' or '.join(PER)} is needed")
+    if not 0 < level < 1:
+        raise QueryError(f"--level {level:g}: a share between 0 and 1 is needed")
+    found = groups_of(con, asked)
+    named = [g for g in found if g.name != NAMELESS and g.model is not None]
+    baselines = baselines_of(named, baseline)
+    shown = [g for g in named if g.name != baselines.get(_about(g)) and _meant(g.name, device)]
+    pairs, absent = paired([g for g in shown if g.readings], named, baselines, per, level)
+    what = "speed" if asked.metric == "auto" else asked.metric
+    absent += [Absent(g, f"states no {what}") for g in shown if not g.readings and _about(g) in baselines]
+    return Comparison(pairs, [*absent, *_nameless(found)], baselines, asked.statistic)
+
+
+def _nameless(found: Sequence[Group]) -> list[Absent]:
+    """Groups with a value that say not what was measured, or on what."""
+    lacks = [(g, "device" if g.name == NAMELESS else "model" if g.model is None else None) for g in found if g.readings]
+    return [Absent(g, f"names no {lack}; read it again with --label {lack}=NAME") for g, lack in lacks if lack]
+
+
+def _about(group: Group) -> About:
+    return group.kind, (group.model or "").lower()
+
+
+def _meant(name: str, wanted: str) -> bool:
+    return fnmatchcase(name.lower(), wanted.lower()) or wanted.lower() in name.lower()
+
+
+# --------------------------------------------------------------------------- scale
+
+
+def scale(group: Group, measure: Measure, per: str) -> float | None:
+    """What brings a value to one device or to the whole system; None where nobody said how many devices."""
+    devices = group.conditions["devices"]
+    own = own_scale(group.kind, measure)
+    if own in (per, "value"):
+        return 1.0
+    if not devices:
+        return None
+    return float(devices) if per == "system" else 1 / devices
+
+
+def own_scale(kind: str, measure: Measure) -> str:
+    """Whether a measure counts one device, the whole system, or neither (times, shares, losses)."""
+    if measure.metric.endswith("_per_device") or (measure.unit or "").endswith("/device"):
+        return "device"
+    rate = (measure.unit or "").endswith("/s")
+    return "value" if not rate or kind == "microbenchmark" else "system"
+
+
+def common_scale(wanted: str, *sides: tuple[Group, Measure]) -> str | None:
+    """The scale wanted where all sides can be brought to it, else the other; None: neither."""
+    if all(own_scale(group.kind, measure) == "value" for group, measure in sides):
+        return "value"
+    for per in (wanted, *(p for p in PER if p != wanted)):
+        if all(scale(group, measure, per) is not None for group, measure in sides):
+            return per
+    return None
+
+
+# --------------------------------------------------------------------------- the baseline
+
+
+def baselines_of(groups: Sequence[Group], wanted: str) -> dict[About, str]:
+    """The baseline device of each kind of runs and model that has one.
+
+    It is the one asked for; else that with most runs of the kind that state a value, and on models without a value of
+    it the one with most runs there.
+
+    Raises:
+        NotFound: no run is of the device asked for.
+        InputError: several devices are meant.
+    """
+    counts: dict[About, Counter[str]] = defaultdict(Counter)
+    of_kind: dict[str, Counter[str]] = defaultdict(Counter)
+    for group in (g for g in groups if g.readings):
+        counts[_about(group)][group.name] += len(group.runs)
+        of_kind[group.kind][group.name] += len(group.runs)
+    if wanted == "auto":
+        return {about: _most(names, of_kind[about[0]]) for about, names in counts.items()}
+    chosen = {kind: _named(names, wanted) for kind, names in of_kind.items()}
+    named = next(filter(None, chosen.values()), None) or _named({g.name for g in groups}, wanted)
+    if named is None:
+        raise NotFound.among("device", wanted, {group.name for group in groups})
+    return {about: chosen[about[0]] or named for about in counts}
+
+
+def _most(counts: Counter[str], of_kind: Counter[str]) -> str:
+    """The device with most runs of the kind if it is among those counted, else of these that with most."""
+    usual = min(of_kind, key=lambda name: (-of_kind[name], name))
+    return usual if usual in counts else min(counts, key=lambda name: (-counts[name], -of_kind[name], name))
+
+
+def _named(known: Iterable[str], wanted: str) -> str | None:
+    """The device that is meant: by its whole name, with or without the vendor, by a pattern, or by a part of it."""
+    low = wanted.lower()
+    for matches in (
+        [n for n in known if n.lower() == low or n.lower().endswith(" " + low)],
+        [n for n in known if fnmatchcase(n.lower(), low)],
+        [n for n in known if low in n.lower()],
+    ):
+        if len(matches) > 1:
+            raise InputError(f"--baseline {wanted!r} may be {' or '.join(sorted(matches))}; name one of them")
+        if matches:
+            return matches[0]
+    return None
+
+
+# --------------------------------------------------------------------------- pairing
+
+
+def paired(
+    ours: Sequence[Group], groups: Sequence[Group], baselines: dict[About, str], per: str, level: float
+) -> tuple[list[Pair], list[Absent]]:
+    """Each group with its counterpart among the baseline's, and those that have none."""
+    theirs: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
+    known = set()
+    for group in groups:
+        if group.readings and group.name == baselines[_about(group)]:
+            theirs[_place(group)].append(group)
+            known.add(_about(group))
+    pairs, absent = [], []
+    for group in ours:
+        if candidates := theirs.get(_place(group)):
+            pairs.append(_pair(group, candidates, per, level))
+        else:
+            lack = "at this case" if _about(group) in known else "on this model"
+            absent.append(Absent(group, f"{baselines[_about(group)]} has no value {lack}"))
+    return pairs, absent
+
+
+def _place(group: Group) -> tuple[Any, ...]:
+    """Where a group's counterparts are looked for."""
+    case = tuple(normal(name, group.conditions[name]) for name in _CASE) if group.kind == "serving" else ()
+    return *_about(group), *case
+
+
+def _pair(group: Group, candidates: Sequence[Group], per: str, level: float) -> Pair:
+    measured = [(_best(group, other), other) for other in candidates]
+    judged = [(guard.judge(group, other, *measures), measures, other) for measures, other in measured]
+    differences, (measure, of_other), other = min(judged, key=lambda j: _cost(j[0], j[2]))
+    common = common_scale(per, (group, measure), (other, of_other))
+    differences = [*differences, *_scales(differences, (group, measure), (other, of_other), per, common)]
+    ours, theirs = Side(group, measure, common or per), Side(other, of_other, common or per)
+    return Pair(ours, theirs, differences, None if guard.verdict(differences) == NOT else _ratio(ours, theirs, level))
+
+
+def _scales(
+    found: Sequence[Difference],
+    ours: tuple[Group, Measure],
+    theirs: tuple[Group, Measure],
+    per: str,
+    common: str | None,
+) -> list[Difference]:
+    """What stands in the way of the scale wanted: a number of devices that is not known."""
+    if common is None:
+        scales = [own_scale(group.kind, measure) for group, measure in (ours, theirs)]
+        return [Difference("scale", f"of a {scales[0]}", f"of a {scales[1]}", NOT)]
+    if common in (per, "value") or any(d.condition == "devices" for d in found):
+        return []
+    return [Difference("devices", None, None, WITH_CAVEATS)]
+
+
+def _cost(differences: Sequence[Difference], other: Group) -> tuple[int, int, int]:
+    return sum(d.verdict == NOT for d in differences), len(differences), -len(other.runs)
+
+
+def _best(group: Group, other: Group) -> tuple[Measure, Measure]:
+    """A measure of each side: of one definition rather than an unknown one, that than another; the better metric."""
+
+    def cost(ours: Measure, theirs: Measure) -> tuple[Any, ...]:
+        alike = guard.scale_free(ours.metric) == guard.scale_free(theirs.metric)
+        unknown = None in (ours.definition, theirs.definition)
+        defined = 0 if ours.definition == theirs.definition else 1 if unknown else 2
+        return not alike, defined, _rank(group.kind, ours), _rank(group.kind, theirs)
+
+    return min(((a, b) for a in group.readings for b in other.readings), key=lambda p: cost(*p))
+
+
+def _rank(kind: str, measure: Measure) -> tuple[int, bool, str]:
+    """Better metrics first; of one metric the rate of computing alone, then by name, none last (as `results`)."""
+    order = SPEEDS[kind]
+    definition = measure.definition or "~"
+    place = order.index(measure.metric) if measure.metric in order else len(order)
+    return place, not definition.endswith("@compute_only"), definition
+
+
+def _ratio(ours: Side, theirs: Side, level: float) -> Interval | None:
+    from llmstats.statistics import ratio
+
+    return ratio(ours.values, theirs.values, level)

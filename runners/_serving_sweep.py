@@ -1,0 +1,150 @@
+"""The cells of a sweep one after the other, and what happens when the server or the user goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+
+from llmstats.errors import LlmstatsError
+from llmstats.running import Ended, Job, replace
+
+from . import _serving_profile as profile
+from ._serving_cell import Bench, CellRun, failure_words, paths, stored
+from ._serving_http import Target, api_key, new_event_loop
+from ._serving_server import Gone, awaited, meet
+from ._serving_settings import Cell, Settings
+from ._serving_tokens import Prompts, load
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def perform(job: Job, made: Settings, table: str) -> int:
+    """Run the cells that are not complete; 0 when all are, else 1.
+
+    Raises:
+        KeyboardInterrupt: a signal asked to end; the cell under way says ``interrupted``.
+        LlmstatsError: the server is gone; what was measured is on disk.
+    """
+    for folder in ("cells", "log") if made.num_clients else ("cells",):
+        os.makedirs(job.file(folder), exist_ok=True)
+    todo = [cell for cell in made.cells() if (stored(job, cell) or {}).get("status") != "completed"]
+    done = len(made.cells()) - len(todo)
+    if done:
+        job.say(f"{done} of {done + len(todo)} cells are complete already")
+    if todo:
+        tokens = load(made.tokenizer_path, made.api, trust_remote_code=made.trust_remote_code)
+        _in_loop(_Sweep(job, made, table, todo, Prompts(tokens, made.seed)))
+    return _verdict(job, made)
+
+
+def _verdict(job: Job, made: Settings) -> int:
+    states = {cell.name: (stored(job, cell) or {}).get("status", "not started") for cell in made.cells()}
+    bad = [f"{name} ({status})" for name, status in states.items() if status != "completed"]
+    if not bad:
+        return 0
+    job.finish("failed", exit_code=1, error=f"{len(bad)} of {len(states)} cells are not complete: {', '.join(bad)}")
+    job.say(f"{len(bad)} of {len(states)} cells are not complete: {', '.join(bad)}; again: --resume {job.path}")
+    return 1
+
+
+class _Sweep:
+    """Cells to run."""
+
+    def __init__(self, job: Job, made: Settings, table: str, todo: Sequence[Cell], prompts: Prompts) -> None:
+        self.job, self.made, self.table, self.todo, self.prompts = job, made, table, todo, prompts
+        self.target = Target.of(made.url, api_key())
+        self.signal: signal.Signals | None = None
+
+    async def run(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with _cancelled_by_signals(task, self):
+            try:
+                await self._cells()
+            except asyncio.CancelledError:
+                if self.signal is None:
+                    raise
+                raise Ended(self.signal.name) from None
+            except Gone as why:
+                raise LlmstatsError(
+                    f"{why}; what was measured is in {self.job.path}, go on: --resume {self.job.path}"
+                ) from why
+
+    async def _cells(self) -> None:
+        server = await meet(self.made, self.target, self.prompts, self.job.say)
+        self.job.facts["model"] = server.model
+        for note in server.notes:
+            self.job.note(f"note: {note}")
+        bench = Bench(self.job, self.made, self.target, server, self.prompts.tokens, self.prompts)
+        for number, cell in enumerate(self.todo, 1):
+            await awaited(self.made, self.target, self.job.say)
+            outcome = await CellRun(bench, cell, stored(self.job, cell)).run()
+            self._tell(f"cell {number}/{len(self.todo)} {cell.name}", outcome.document)
+            self._write_table()
+
+    def _tell(self, name: str, document: dict[str, object]) -> None:
+        values = {(m["metric"], m["statistic"]): m["value"] for m in document["measurements"]}  # type: ignore[attr-defined]
+        parts = [
+            f"{values[key]:.{digits}f} {unit}"
+            for key, unit, digits in (
+                (("output_tokens_per_second", "value"), "token/s", 1),
+                (("ttft", "p50"), "s to first token (p50)", 4),
+                (("tpot", "p50"), "s per token (p50)", 5),
+            )
+            if key in values
+        ]
+        if document["status"] != "completed":
+            parts.append(failure_words(document["requests"]))  # type: ignore[arg-type]
+        self.job.say(f"{name}: {document['status']}; {', '.join(parts)}")
+        for note in document["notes"]:  # type: ignore[attr-defined]
+            if note not in self.job.document["notes"] and f"note: {note}" not in self.job.document["notes"]:
+                self.job.say(f"  note: {note}")
+
+    def _write_table(self) -> None:
+        """All cells that are complete, those of earlier starts too: their dumps are the rows."""
+        rows = []
+        for cell in self.made.cells():
+            files = paths(self.job, cell)
+            if "dump" in files and (found := _dump(files["dump"])) is not None:
+                rows.append((cell, found))
+        if rows:
+            replace(self.job.file(self.table), profile.table(rows))
+
+
+def _dump(path: str) -> dict[str, object] | None:
+    import json
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _in_loop(sweep: _Sweep) -> None:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(sweep.run())
+
+
+@contextlib.contextmanager
+def _cancelled_by_signals(task: asyncio.Task[object], sweep: _Sweep) -> Iterator[None]:
+    """Signals cancel the task, so that what is under way is written; afterwards they mean what they meant."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def stop(number: signal.Signals) -> None:
+        sweep.signal = number
+        task.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

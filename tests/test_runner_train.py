@@ -1,0 +1,381 @@
+"""`llmstats run train` with small programs: commands, the live line on a pseudo-terminal, ends of all kinds."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import llmstats
+from llmstats import formats, judging, recipes
+from llmstats.errors import InputError, NotFound
+from llmstats.parsing import BinaryParser
+from llmstats.workloads import runner
+
+from .runnerkit import folder, module, run, told
+
+TRAIN = runner("train")
+DEFAULTS = {
+    "config": None, "deepspeed": None, "nproc": None, "nnodes": None, "launcher": None, "seed": None, "resume": False,
+    "resume_from": None, "resume_option": "--resume", "recipe": None, "param": (), "stop_on": (), "patience": 5.0,
+    "quiet": False, "command": [], "name": None,
+}  # fmt: skip
+
+#: Says a step every 20 ms as a trainer would, for ever or to a number of steps; SIGINT ends it with a checkpoint.
+TRAINER = """
+import os, signal, sys, time
+last, nan_at = int(sys.argv[1]), int(sys.argv[2])
+def end(*_):
+    print("saving before the end", flush=True)
+    sys.exit(0 if "well" in sys.argv else 7)
+signal.signal(signal.SIGINT, end)
+step = 0
+while step != last:
+    step += 1
+    loss = float("nan") if step >= nan_at > 0 else 2.0 / step
+    print(f"step {step}/1000 loss: {loss:.4f} tokens_per_second: 512.5", flush=True)
+    time.sleep(0.02)
+sys.exit(int(os.environ.get("ENDS_WITH", 0)))
+"""
+
+RECIPE = """
+name = "mine/toy"
+version = "2026-01-15"
+benchmark = "mine"
+title = "A toy."
+text = "The mean of three values below a threshold."
+source = { document = "none", date = "2026-01-15" }
+[parameters]
+threshold = { default = 0.1, text = "to get below" }
+[minimum]
+steps = 10
+[[criteria]]
+name = "loss"
+series = "loss"
+reading = "smoothed"
+points = 3
+below = "$threshold"
+window = { from_step = 10 }
+"""
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    path = tmp_path / "trainer.py"
+    path.write_text(TRAINER)
+    return path
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "toy.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def plan(tmp_path, **given):
+    return TRAIN.plan({**DEFAULTS, "work_dir": str(tmp_path / "w"), **given})
+
+
+def start(tmp_path, *options, command=()):
+    return run("train", "--work-dir", tmp_path / "w", *options, "--", *command)
+
+
+# --------------------------------------------------------------------------- commands
+
+
+def test_the_command_of_xtuner(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    made = plan(tmp_path, config="internlm2_7b_full_alpaca_e3", deepspeed="deepspeed_zero2", nproc=8, nnodes=2, seed=42)
+    work_dir = f"{tmp_path}/w/internlm2_7b_full_alpaca_e3"
+    assert made.command == [
+        "xtuner", "train", "internlm2_7b_full_alpaca_e3", "--work-dir", work_dir, "--deepspeed", "deepspeed_zero2",
+        "--seed", "42",
+    ]  # fmt: skip
+    assert made.environment == {"PYTHONUNBUFFERED": "1", "NPROC_PER_NODE": "8", "NNODES": "2"}
+    assert made.facts["device_count"] == 16
+    assert made.facts["seed"] == 42
+    more = plan(tmp_path, config="x", launcher="slurm", command=["--cfg-options", "a=1"], name="night")
+    assert more.command[3:] == ["--work-dir", f"{tmp_path}/w/night", "--launcher", "slurm", "--cfg-options", "a=1"]
+    with pytest.raises(InputError, match="no such configuration"):
+        plan(tmp_path, config="configs/none.py")
+
+
+def test_any_command(tmp_path):
+    made = plan(tmp_path, command=["torchrun", "--nproc_per_node=8", "pretrain_gpt.py", "--save", "{work_dir}/ckpt"])
+    assert made.name == "pretrain_gpt"
+    assert made.command[-1] == f"{tmp_path}/w/pretrain_gpt/ckpt"
+    assert made.environment.get("NPROC_PER_NODE") is None
+    with pytest.raises(InputError, match="what is to be trained"):
+        plan(tmp_path)
+
+
+def test_a_dry_run_keeps_options_of_the_command_apart(tmp_path):
+    result = start(tmp_path, "--dry-run", "--name", "a", command=["python", "x.py", "--name", "b", "--dry-run"])
+    assert result.exit_code == 0
+    assert "python x.py --name b --dry-run" in result.stdout
+    assert result.stdout.startswith("name         a\n")
+    assert not (tmp_path / "w").exists()
+
+
+def test_where_a_resume_goes_on(tmp_path):
+    work_dir = tmp_path / "w" / "toy"
+    work_dir.mkdir(parents=True)
+    given = {"command": ["python", "toy.py"], "resume": True}
+    with pytest.raises(InputError, match=r"last_checkpoint: No such file.*holds no checkpoint"):
+        plan(tmp_path, **given)
+    for step in (700, 1400, 90):
+        (work_dir / f"iter_{step}.pth").touch()
+    with pytest.raises(InputError, match=r"there are iter_90.pth, iter_700.pth, iter_1400.pth: --resume-from PATH"):
+        plan(tmp_path, **given)
+    (work_dir / "last_checkpoint").write_text(f"{work_dir}/iter_1400.pth")
+    made = plan(tmp_path, **given)
+    assert made.command == ["python", "toy.py", "--resume", f"{work_dir}/iter_1400.pth"]
+    assert made.facts["config"]["checkpoint_step"] == 1400
+    (work_dir / "last_checkpoint").write_text("elsewhere/when/it/ran/iter_700.pth")
+    made = plan(tmp_path, **given, resume_option="--load-from")
+    assert made.command[2:] == ["--load-from", f"{work_dir}/iter_700.pth"]
+    (work_dir / "last_checkpoint").write_text("iter_2100.pth")
+    with pytest.raises(InputError, match=r"names iter_2100.pth, which is gone; there are"):
+        plan(tmp_path, **given)
+    own = plan(
+        tmp_path, command=["python", "toy.py", "--work-dir", str(work_dir)], resume_from=f"{work_dir}/x", name="n"
+    )
+    assert own.command[-2:] == ["--resume", f"{work_dir}/x"]
+
+
+def test_a_recipe_is_checked_before_anything_starts(tmp_path, recipe):
+    command = ["python", "x.py"]
+    with pytest.raises(NotFound, match="no recipe named"):
+        plan(tmp_path, command=command, recipe="aichip/none")
+    with pytest.raises(NotFound, match="no parameter of mine/toy named 'threshhold'; did you mean"):
+        plan(tmp_path, command=command, recipe=str(recipe), param=["threshhold=1"])
+    with pytest.raises(InputError, match="need --recipe"):
+        plan(tmp_path, command=command, stop_on=["reached"])
+    assert plan(tmp_path, command=command, recipe=str(recipe), param=["threshold=1"]).judge == (
+        str(recipe), {"threshold": "1"},
+    )  # fmt: skip
+
+
+# --------------------------------------------------------------------------- how it ends
+
+
+def test_a_training_that_ends_well(tmp_path, trainer):
+    result = start(tmp_path, command=[sys.executable, trainer, 5, 0])
+    assert result.exit_code == 0
+    job = folder(result)
+    assert job.parent == tmp_path / "w" / "trainer"
+    lines = (job / "launched.log").read_text().splitlines()
+    assert lines[-1] == "step 5/1000 loss: 0.4000 tokens_per_second: 512.5"
+    assert result.stderr.splitlines()[: len(lines)] == lines
+    assert told(job)["status"] == "completed"
+    assert told(job)["facts"]["live"] == {"read_as": "generic_steps", "step": 5, "loss": 0.4}
+
+
+def test_the_exit_status_of_a_training_that_fails(tmp_path, trainer, monkeypatch):
+    monkeypatch.setenv("ENDS_WITH", "9")
+    result = start(tmp_path, "--quiet", command=[sys.executable, trainer, 2, 0])
+    assert result.exit_code == 9
+    assert told(folder(result))["status"] == "failed"
+    assert told(folder(result))["error"] == "exit status 9"
+    assert "step 1/1000" not in result.stderr
+
+
+def test_a_program_that_is_not_there(tmp_path):
+    result = start(tmp_path, command=["no-such-trainer"])
+    assert result.exit_code == 2
+    assert "no-such-trainer is not on the PATH" in result.stderr
+    assert "cannot start no-such-trainer" in result.stderr
+
+
+XTUNER = """\
+#!/bin/sh
+echo "NPROC_PER_NODE=$NPROC_PER_NODE $*"
+echo "2025/02/09 07:49:32 - mmengine - INFO - Iter(train) [  10/96000]  lr: 9.8e-06  eta: 1:00:00  loss: 0.5"
+echo "Traceback (most recent call last):"
+echo "RuntimeError: NPU out of memory"
+exit 0
+"""
+
+
+def test_a_failure_that_xtuner_hides(tmp_path, monkeypatch):
+    """Its command ends with 0 whatever becomes of the training."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "xtuner").write_text(XTUNER)
+    (tmp_path / "bin" / "xtuner").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    result = run("train", "toy_cfg", "--nproc", 4, "--work-dir", tmp_path / "w", "--deepspeed", "deepspeed_zero2")
+    assert result.exit_code == 1
+    assert "NPROC_PER_NODE=4 train toy_cfg --work-dir" in result.stderr
+    error = told(folder(result))["error"]
+    assert error == "xtuner says nothing of it, but the log ends with RuntimeError: NPU out of memory"
+
+
+def test_it_stops_on_a_loss_that_is_no_number(tmp_path, trainer):
+    result = start(tmp_path, "--quiet", "--stop-on", "nonfinite", command=[sys.executable, trainer, 1000, 6])
+    assert result.exit_code == 1
+    job = folder(result)
+    assert told(job)["status"] == "stopped"
+    assert told(job)["error"] == f"loss is nan at step 6 ({job}/launched.log:6)"
+    assert (job / "launched.log").read_text().endswith("saving before the end\n")
+
+
+def test_without_being_asked_it_does_not_stop(tmp_path, trainer):
+    result = start(tmp_path, "--quiet", command=[sys.executable, trainer, 12, 6])
+    assert result.exit_code == 0
+    assert told(folder(result))["facts"]["live"]["step"] == 12
+
+
+def test_it_stops_when_a_recipe_is_reached(tmp_path, trainer, recipe):
+    options = ("--quiet", "--recipe", recipe, "--param", "threshold=0.15", "--stop-on", "reached")
+    result = start(tmp_path, *options, command=[sys.executable, trainer, 1000, 0])
+    assert result.exit_code == 0
+    live = told(folder(result))
+    assert live["status"] == "stopped"
+    # 2/13 + 2/14 + 2/15 is the first sum of three below 0.45
+    assert "reached: loss: first mean of 3 points 0.14" in live["error"]
+    assert "at step 15" in live["error"]
+    assert live["facts"]["live"]["verdict_so_far"].startswith("pass: loss: first mean")
+    assert live["facts"]["live"]["recipe"] == "mine/toy@2026-01-15"
+
+
+def test_a_recipe_that_is_not_reached_is_said(tmp_path, trainer, recipe):
+    result = start(tmp_path, "--quiet", "--recipe", recipe, command=[sys.executable, trainer, 12, 0])
+    assert result.exit_code == 0
+    assert "so far: fail (loss: lowest mean of 3 points 0.182" in result.stderr
+    short = start(tmp_path, "--quiet", "--recipe", recipe, command=[sys.executable, trainer, 8, 0])
+    assert "so far: cannot tell (step 8 of 10)" in short.stderr
+
+
+def test_ctrl_c_reaches_the_program_and_what_was_written_is_marked(tmp_path, trainer):
+    words = [sys.executable, "-m", "llmstats", "run", "train", "--work-dir", str(tmp_path / "w"), "--", sys.executable]
+    child = subprocess.Popen(
+        [*words, str(trainer), "-1", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout
+    assert child.stderr
+    job = Path(child.stdout.readline().strip())
+    while "step 3/" not in child.stderr.readline():
+        assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Traceback" not in err
+    assert told(job)["status"] == "interrupted"
+    assert told(job)["facts"]["live"]["step"] >= 3
+    assert (job / "launched.log").read_text().endswith("saving before the end\n")
+
+
+# --------------------------------------------------------------------------- the terminal
+
+
+def on_a_terminal(words, until=None, send=None):
+    """Run a command with a pseudo-terminal as standard error; everything it showed, and the exit status."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([str(w) for w in words], stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    shown, over = b"", time.monotonic() + 120
+    while time.monotonic() < over:
+        if select.select([ours], [], [], 0.2)[0]:
+            try:
+                shown += os.read(ours, 1 << 16)
+            except OSError:  # the other end is closed
+                break
+        if send and re.search(until, shown.decode(errors="replace")):
+            child.send_signal(send)
+            send = None
+    out, _ = child.communicate(timeout=60)
+    os.close(ours)
+    return shown.decode(), out, child.returncode
+
+
+def test_the_live_line_on_a_terminal(tmp_path, trainer, recipe):
+    words = [sys.executable, "-m", "llmstats", "run", "train", "--recipe", recipe, "--work-dir", tmp_path / "w", "--"]
+    shown, out, code = on_a_terminal([*words, sys.executable, trainer, 250, 0])
+    assert code == 0
+    assert Path(out.strip()).is_dir()
+    states = [s for s in re.split(r"\r\x1b\[2K", shown) if re.match(r"step [\d,]+  loss", s)]
+    assert len(states) >= 3
+    steps = [int(re.match(r"step (\d+)", s)[1]) for s in states]
+    assert steps == sorted(steps)
+    assert re.match(r"step \d+  loss [\d.]+  512\.5 token/s  so far: (cannot tell|fail|pass)", states[1])
+    assert all(len(s.splitlines()[0]) <= 80 for s in states)  # no wider than the terminal, or it would wrap
+    # the program's lines are all there, each on a line of its own
+    plain = re.sub(r"\r\x1b\[2K", "\n", shown)
+    assert [int(n) for n in re.findall(r"(?m)^step (\d+)/1000 loss: [\d.]+ tokens_per_second: 512\.5\r?$", plain)] == [
+        *range(1, 251)
+    ]
+
+
+def test_where_standard_error_is_no_terminal_there_is_no_live_line(tmp_path, trainer):
+    result = start(tmp_path, command=[sys.executable, trainer, 3, 0])
+    assert "\r" not in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def test_a_terminal_is_not_steered_by_what_a_program_prints():
+    live = module("_live").Live("/w/x/launched.log")
+    said = b"\x1b]0;title\x07\x1b[2Jplain \x1b[31mred\x1b[0m \x07bell \xc2\x9b31m\n10%\r50%\r100%\nlast"
+    assert live.feed(said) == ["plain red �bell �31m", "100%"]
+    assert live.feed(b"", final=True) == ["last"]
+
+
+# --------------------------------------------------------------------------- what the live reading sees
+
+
+def _samples():
+    for parser in formats.parsers():
+        for i, sample in enumerate(parser.samples):
+            losses = {s: v for (phase, metric, s), v in sample.points.items() if (phase, metric) == ("train", "loss")}
+            losses.pop(None, None)
+            if losses and not isinstance(parser, BinaryParser) and not parser.documents:
+                yield pytest.param(parser, sample, losses, id=f"{parser.name}-{i}")
+
+
+@pytest.mark.parametrize(("parser", "sample", "losses"), list(_samples()))
+def test_losses_are_those_of_the_ingest_whatever_the_format(parser, sample, losses):
+    """Every sample of every text format with a loss per step, fed in small pieces."""
+    live = module("_live").Live(f"/w/{sample.path}")
+    raw = sample.raw
+    for at in range(0, len(raw), 61):
+        live.feed(raw[at : at + 61])
+    live.feed(b"", final=True)
+    assert live.format == parser.name
+    series = [s for s in live.series.values() if (s.phase, s.metric) == ("train", "loss")]
+    found = {(step, repr(value)) for s in series for step, value in zip(s.steps, s.values, strict=True)}
+    assert found >= {(step, repr(float(value))) for step, value in losses.items()}
+
+
+def test_the_verdict_so_far_is_the_judges(tmp_path, recipe):
+    """The same numbers through `llmstats judge`, and step by step by a plain loop."""
+    live_module, so_far = module("_live"), module("_so_far").so_far
+    rule = recipes.load(str(recipe))
+    live, seen = live_module.Live(str(tmp_path / "launched.log")), []
+    for step in range(1, 31):
+        seen.append(round(2.0 / step, 4))
+        live.feed(f"step {step} loss: {seen[-1]:.4f}\n".encode())
+        verdict = so_far(rule, live, "x").verdict
+        means = [sum(seen[i - 3 : i]) / 3 for i in range(10, step + 1)]
+        below = any(mean + 0.00005 < 0.1 for mean in means)
+        assert verdict == (judging.PASS if below else judging.CANNOT_TELL if step < 10 else judging.FAIL)
+    (tmp_path / "steps.txt").write_text("".join(f"step {i} loss: {v:.4f}\n" for i, v in enumerate(seen, 1)))
+    db = llmstats.open(str(tmp_path / "x.duckdb"))
+    db.ingest(str(tmp_path / "steps.txt"), fallback="generic_steps")
+    assert db.judge(str(recipe)).verdict == so_far(rule, live, "x").verdict == "pass"
+
+
+def test_run_json_covers_the_directories_that_a_program_made(tmp_path):
+    made = tmp_path / "w" / "toy" / "20250209_031507"
+    code = f"import os; os.makedirs({str(made)!r}); print('step 1 loss: 2.0')"
+    result = start(tmp_path, "--name", "toy", command=[sys.executable, "-c", code])
+    assert result.exit_code == 0
+    assert json.loads((folder(result) / "run.json").read_text())["logs"] == ["../20250209_031507"]
