@@ -6,15 +6,22 @@ CREATE OR REPLACE MACRO _steady(pick, warmup) AS TABLE
 WITH lead AS MATERIALIZED (
   SELECT r.series_key, r.run_key FROM _roles(pick) r WHERE r.role = r.driver AND r.rank = r.lead_rank
 ),
-head AS (
-  SELECT l.run_key, b.steps, len(b.steps) AS n,
-    sum(len(b.steps)) OVER (PARTITION BY l.run_key ORDER BY b.min_step, b.block_key) - len(b.steps) AS before,
-    sum(len(b.steps)) OVER (PARTITION BY l.run_key) AS total
+-- Materialized, here and below, so that lists of steps are read for a few blocks only and never sorted.
+sized AS MATERIALIZED (
+  SELECT l.run_key, b.block_key, b.min_step, len(b.steps) AS n
   FROM lead l JOIN block_values v ON v.series_key = l.series_key JOIN blocks b ON b.block_key = v.block_key
   WHERE NOT v.hidden AND b.steps IS NOT NULL
 ),
+head AS (
+  SELECT s.run_key, s.block_key, sum(s.n) OVER (PARTITION BY s.run_key) AS total,
+    sum(s.n) OVER (PARTITION BY s.run_key ORDER BY s.min_step, s.block_key) - s.n AS before
+  FROM sized s
+),
+first_blocks AS MATERIALIZED (
+  SELECT h.run_key, h.block_key, h.total FROM head h WHERE h.before <= 100
+),
 early AS (
-  SELECT h.run_key, h.total, unnest(h.steps) AS step FROM head h WHERE h.before <= 100
+  SELECT f.run_key, f.total, unnest(b.steps) AS step FROM first_blocks f JOIN blocks b ON b.block_key = f.block_key
 )
 SELECT e.run_key, (list(e.step ORDER BY e.step))[1 + any_value(
     CASE WHEN warmup <= 0 THEN 0 ELSE least(100, greatest(10, ceil(warmup * e.total)), e.total // 2) END

@@ -51,7 +51,7 @@ clock AS (
 -- Mean time of the steps of the attempt before, for logs without a clock.
 pace AS (
   SELECT s.run_key, avg(s.mean_seconds) AS seconds
-  FROM _step_speed(pick, 0) s
+  FROM _step_speed(pick, 0, 'single') s
   WHERE s.run_key IN (SELECT a.before_key FROM again a)
   GROUP BY s.run_key
 ),

@@ -21,7 +21,7 @@ windowed AS (
     avg(s.mean_seconds) AS step_time,
     sum(s.data) / sum(CASE WHEN s.data IS NOT NULL THEN s.seconds END) AS data_share,
     min_by({series_key: s.series_key, line: s.line}, s.step) AS start
-  FROM _step_speed(pick, 0) s
+  FROM _step_speed(pick, 0, 'single') s
   GROUP BY s.run_key, (s.step - 1) // every
 )
 SELECT k.run_id, v.first_step, v.last_step,
