@@ -265,6 +265,11 @@ def work_name(text: str) -> str:
     return text
 
 
+def safe_name(text: str) -> str:
+    """A name for work made from any text (a model's name, a case): other signs become ``-``."""
+    return re.sub(r"[^\w.+=-]+", "-", text).strip(".-+=")[:100] or "work"
+
+
 # --------------------------------------------------------------------------- performing
 
 

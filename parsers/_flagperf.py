@@ -57,6 +57,7 @@ class Case:
 
     run: Run
     batch_size: float | None = None
+    tokens: bool = False  #: a line said that the rates count tokens
     found: dict[tuple[str, str | None], Measurement] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
@@ -87,8 +88,9 @@ class Case:
             self.value(meaning, key, raw, line, rounded=key != "flops")
 
     def rate(self, key: str, raw: str, unit: str, line: int) -> None:
-        """A ``Perf`` line; ``tps`` says that tokens are counted."""
-        self.value(self._rate(key, tokens=unit == "tps"), key, raw, line)
+        """A ``Perf`` line; ``tps`` says that tokens are counted, here and in the result, which says ``qps``."""
+        self.tokens = self.tokens or unit == "tps"
+        self.value(self._rate(key), key, raw, line)
 
     def value(self, meaning: Meaning, raw_name: str, raw: str, line: int, *, rounded: bool = False) -> None:
         """Keep a value; the result's rounded copy does not replace the full one of an earlier line."""
@@ -135,9 +137,9 @@ class Case:
             return Meaning("memory_used", 2.0**20, "bytes")  # its monitor reads MiB and nobody divides
         return _FIXED.get(key)
 
-    def _rate(self, name: str, *, tokens: bool = False) -> Meaning:
+    def _rate(self, name: str) -> Meaning:
         metric, model = _RATES[name], self.run.model or ""
-        if tokens or _LLM.fullmatch(model):
+        if self.tokens or _LLM.fullmatch(model):
             return Meaning(metric, 1.0, "token/s", f"{metric}@prompt_tokens")
         if model.startswith("stable_diffusion"):
             return Meaning(metric, 1.0, "step/s", f"{metric}@unet_steps")

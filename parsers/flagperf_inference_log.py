@@ -52,7 +52,7 @@ class FlagPerfInferenceLog(DocumentParser):
     """One run per case of a run directory."""
 
     name = "flagperf_inference_log"
-    version = 1
+    version = 2
     title = "FlagPerf inference: container.out.log, stdout_err.out.log, host.out.log"
     writes = "FlagPerf"
     samples = SAMPLES

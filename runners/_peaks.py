@@ -1,0 +1,54 @@
+"""The rated peak of a device from the catalogue: what MFU is reckoned against, or why it cannot be."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from llmstats import catalog
+
+#: Column of the catalogue for a precision.  fp32 is TF32 only where torch was told to use it.
+_COLUMNS = {"fp32": "peak_fp32", "tf32": "peak_tf32", "fp16": "peak_fp16", "bf16": "peak_bf16"}
+_PREFIXES = re.compile(r"(?i)^(?:nvidia|tesla|amd|iluvatar|metax|cambricon|huawei)[ -]+")
+
+
+class Peak(NamedTuple):
+    """FLOP/s of one device (None: ``why`` says the reason), and the catalogue's name of it."""
+
+    flops: float | None
+    device: str | None
+    why: str
+
+
+def peak_of(name: str | None, memory: int | None, precision: str) -> Peak:
+    """Dense peak of one device as software shows it.
+
+    Args:
+        name: as torch gives it (``NVIDIA A100-SXM4-80GB``).
+        memory: bytes; tells apart what shares a name.
+        precision: fp32, tf32, fp16 or bf16.
+    """
+    rows = [row for row in catalog.devices() if _norm(name or "") & _names(row)]
+    if memory and len(rows) > 1:
+        rows = [row for row in rows if not row.get("memory") or abs(float(row["memory"] or 0) / memory - 1) < 0.12]
+    if not rows:
+        return Peak(None, None, f"no MFU: {name or 'the device'} is not in the device catalogue")
+    column = _COLUMNS[precision]
+    peaks = {float(row[column] or 0) / int(row.get("parts") or 1) for row in rows}
+    models = " or ".join(sorted({str(row["model"]) for row in rows}))
+    if len(peaks) > 1:
+        return Peak(None, None, f"no MFU: {name} may be {models}, with different peaks")
+    (peak,) = peaks
+    if not peak:
+        return Peak(None, models, f"no MFU: the device catalogue has no {column} of {models}")
+    return Peak(peak, models, f"MFU over {peak / 1e12:g} TFLOP/s ({column} of {models}; {rows[0].get('source')})")
+
+
+def _norm(name: str) -> set[str]:
+    """Spellings without case, blanks and signs, with and without the vendor in front."""
+    return {re.sub(r"[^a-z0-9]", "", text.lower()) for text in (name, _PREFIXES.sub("", name))} - {""}
+
+
+def _names(row: dict[str, str | None]) -> set[str]:
+    spelled = [row.get("model") or "", *(row.get("aliases") or "").split(";")]
+    return {norm for text in spelled for norm in _norm(text.strip())}
