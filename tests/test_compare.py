@@ -8,7 +8,7 @@ from scipy import stats
 
 import llmstats
 from llmstats.errors import InputError, NotFound, QueryError
-from llmstats.records import Measurement, Run
+from llmstats.records import Measurement, Request, Run
 
 from .store_deltas import Source, fresh_store, points
 
@@ -141,7 +141,7 @@ def test_the_geometric_mean_gives_each_common_model_the_same_weight(bench):
     (mean,) = [row for row in bench.ask() if row["model"] == "geometric mean"]
     of_a = math.sqrt(2.0 * 0.5)
     assert mean["relative"] == pytest.approx((of_a * 0.5 * 8.0) ** (1 / 3))
-    assert (mean["case"], mean["n"], mean["comparability"]) == ("3 models, 4 pairs", 4, "comparable")
+    assert (mean["case"], mean["n"], mean["comparability"]) == ("3 models, 4 pairs with Toy X1", 4, "comparable")
 
 
 def test_the_geometric_mean_has_an_interval_where_all_its_pairs_have_repeats(bench):
@@ -164,7 +164,7 @@ def test_what_is_not_comparable_is_not_in_the_mean(bench):
         bench.speeds([100.0], model=model, precision=precision)
         bench.speeds([200.0], model=model, device="X2")
     (mean,) = [row for row in bench.ask() if row["model"] == "geometric mean"]
-    assert mean["case"] == "2 models, 2 pairs"
+    assert mean["case"] == "2 models, 2 pairs with Toy X1"
 
 
 def test_nothing_that_is_no_number_is_compared(bench):
@@ -320,6 +320,49 @@ def test_a_speed_at_another_quality_is_a_caveat(bench):
     for device, accuracy, loss in (("X1", 0.70, 2.00), ("X2", 0.60, 2.03)):
         bench.add((TGS, 100.0, {"definition": "tgs@toy"}), ("accuracy", accuracy), ("loss", loss), device=device)
     assert bench.only(baseline="X1")["why"] == "accuracy: 0.6 against 0.7"  # 1.5 % of loss is within 2 %
+
+
+def test_a_speed_above_the_peak_of_its_device_was_counted_otherwise(bench):
+    """Mixtral 8x7B: 12.9e9 active parameters, 6 FLOP each: 20,000 tokens would be 1.55 PFLOP/s of 0.31."""
+    facts = {"model": "mixtral_8x7B", "vendor": "NVIDIA"}
+    bench.speeds([20_000.0], device="A100-SXM4-80GB", **facts)
+    bench.speeds([3_000.0], device="H100-SXM5-80GB", **facts)
+    row = bench.only(baseline="H100*")
+    assert (row["comparability"], row["why"]) == (NEVER, "speed: above the device's peak against possible")
+
+
+def test_the_mfu_is_recomputed_where_it_can_be(bench):
+    facts = {"model": "llama2_7b", "vendor": "NVIDIA", "device": "A100-SXM4-80GB"}
+    bench.add((TGS, 4000.0, {"definition": "tgs@toy"}), ("mfu", 0.9, {"definition": "mfu@toy"}), **facts)
+    facts |= {"device": "unheard of"}
+    bench.add((TGS, 2000.0, {"definition": "tgs@toy"}), ("mfu", 0.4, {"definition": "mfu@toy"}), **facts)
+    base, row = bench.ask(baseline="A100*")
+    assert base["mfu"] == pytest.approx(4000 * 6 * 6_738_415_616 / 312e12, rel=1e-6)
+    assert (base["mfu_definition"], row["mfu"], row["mfu_definition"]) == ("mfu@recomputed", 0.4, "mfu@toy")
+
+
+def test_failed_requests_are_a_caveat(bench):
+    case = {"input_len": 8.0, "output_len": 8.0, "concurrency": 1.0}
+    for device, failed in (("X1", 0.0), ("X2", 10.0)):
+        counts = ("completed_requests", 90.0, case), ("failed_requests", failed, case)
+        bench.add((TPS, 10.0, case), *counts, kind="serving", device=device)
+    assert bench.only(baseline="X1")["why"] == "completed requests: 90 % against 100 %"
+
+
+def test_requests_are_added_up_where_nobody_stated_a_speed(bench):
+    for name, device, seconds in (("a", "X1", 10.0), ("b", "X2", 20.0)):
+        facts = {"model": "m", "vendor": "Toy", "device": device, "device_count": 1, "precision": "bf16"}
+        run = Run(
+            name, f"/w/{name}", kind="serving", config={"concurrency": 4, "input_len": 8, "output_len": 50}, **facts
+        )
+        requests = [
+            Request(name, i, started=float(i), ttft=0.1, e2e=seconds - i, input_tokens=8, output_tokens=50, line=i + 2)
+            for i in range(4)
+        ]
+        bench.pending.append(Source(f"/w/{name}.json").replace(run, *requests))
+    row = bench.only(baseline="X1")
+    assert (row["value"], row["relative"]) == (pytest.approx(200 / 20), pytest.approx(0.5))
+    assert (row["definition"], row["source"]) == ("output_tokens_per_second@requests", "/w/b.json:2")
 
 
 def test_the_counterpart_is_the_one_that_differs_least(bench):

@@ -88,6 +88,7 @@ def judge(group: Group, baseline: Group, measure: Measure, of_baseline: Measure)
     """All differences of two groups on one model, those that forbid the comparison first."""
     found = [*_measures(measure, of_baseline), *_conditions(group, baseline, measure), *_precision(group, baseline)]
     found += [*_unstated(group, baseline), *_versions(group, baseline), *_quality(group, baseline)]
+    found += [*_success(group, baseline), *_doubts(group, baseline)]
     return sorted(found, key=lambda d: d.verdict != NOT)
 
 
@@ -161,6 +162,24 @@ def _quality(group: Group, baseline: Group) -> list[Difference]:
         if here is not None and there is not None and abs(here - there) > QUALITY * abs(there):
             found.append(Difference(name, here, there, WITH_CAVEATS))
     return found
+
+
+def _success(group: Group, baseline: Group) -> list[Difference]:
+    """A speed over requests of which some failed is one of a smaller load."""
+    here, there = group.success, baseline.success
+    if all(share is None or share == 1 for share in (here, there)):
+        return []
+    return [Difference("completed requests", _percent(here), _percent(there), WITH_CAVEATS)]
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.4g} %"
+
+
+def _doubts(group: Group, baseline: Group) -> list[Difference]:
+    """A speed above the peak of its device was counted otherwise than it says; see the flag of `mfu`."""
+    here, there = ("above the device's peak" if g.doubts else "possible" for g in (group, baseline))
+    return [Difference("speed", here, there, NOT)] if group.doubts or baseline.doubts else []
 
 
 def middle(values: list[float] | None) -> float | None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmstats.answers import _guard as guard
 from llmstats.answers._guard import NOT, WITH_CAVEATS, Difference
-from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading, groups_of, normal
+from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading, normal
+from llmstats.answers._runs import groups_of
 from llmstats.errors import InputError, NotFound, QueryError
 
 if TYPE_CHECKING:
@@ -120,7 +121,12 @@ def _about(group: Group) -> About:
 
 
 def _meant(name: str, wanted: str) -> bool:
-    return fnmatchcase(name.lower(), wanted.lower()) or wanted.lower() in name.lower()
+    return _matches(name, wanted.lower()) or wanted.lower() in name.lower()
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a pattern in small letters names a device, with or without its vendor."""
+    return fnmatchcase(name.lower(), pattern) or fnmatchcase(name.lower(), f"* {pattern}")
 
 
 # --------------------------------------------------------------------------- scale
@@ -193,7 +199,7 @@ def _named(known: Iterable[str], wanted: str) -> str | None:
     low = wanted.lower()
     for matches in (
         [n for n in known if n.lower() == low or n.lower().endswith(" " + low)],
-        [n for n in known if fnmatchcase(n.lower(), low)],
+        [n for n in known if _matches(n, low)],
         [n for n in known if low in n.lower()],
     ):
         if len(matches) > 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmstats.answers._guard import NOT, OK, WITH_CAVEATS, middle
-from llmstats.answers._observed import SPEEDS, Group
+from llmstats.answers._observed import BESIDE, SPEEDS, Group
 from llmstats.answers._pairs import NAMELESS, Comparison, Pair, Side, scale
 
 if TYPE_CHECKING:
@@ -17,10 +17,9 @@ COLUMNS = (
     "model", "device", "case", "precision", "layout", "devices", "n", "value", "unit", "low", "high",
     "relative", "relative_low", "relative_high", "comparability", "why", "mfu", "memory", "accuracy", "loss",
     "kind", "per", "per_device", "per_system", "samples", "metric", "definition", "statistic", "interval_method",
-    "ratio_method", "framework", "baseline", "run_id", "runs", "source", "baseline_source",
+    "ratio_method", "mfu_definition", "framework", "baseline", "run_id", "runs", "source", "baseline_source",
 )  # fmt: skip
 MEAN = "geometric mean"
-_BESIDE = ("mfu", "memory", "accuracy", "loss")
 #: What a case is made of, and how it is written.
 _CASE = {
     "subject": "{}", "stage": "{}", "input_len": "in {:g}", "output_len": "out {:g}", "concurrency": "concurrency {:g}",
@@ -84,7 +83,7 @@ def _side(side: Side, comparison: Comparison, level: float) -> Row:
     return {
         **_head(group, comparison), **_limits(found), "value": found.centre, "unit": _unit(side), "n": len(readings),
         "interval_method": found.method, "per": side.per,
-        **{name: middle(group.beside.get(name)) for name in _BESIDE},
+        **{name: middle(group.beside.get(name)) for name in BESIDE}, "mfu_definition": group.mfu_definition,
         **{f"per_{per}": _at_scale(side, per) for per in ("device", "system")},
         "samples": sum(counted) if counted else None, "metric": side.measure.metric,
         "definition": side.measure.definition, "run_id": readings[0].run_id,
@@ -156,7 +155,7 @@ def _mean(pairs: Sequence[Pair], comparison: Comparison, level: float) -> Row:
         "ratio_method": ratio.method, "n": sum(len(p.ours.readings) for p in pairs),
         "comparability": WITH_CAVEATS if doubtful else OK,
         "why": f"{doubtful} of {len(pairs)} pairs with caveats" if doubtful else None,
-        "case": f"{_count(len(set(models)), 'model')}, {_count(len(pairs), 'pair')}", "kind": first.ours.group.kind,
+        "case": _over(len(set(models)), len(pairs), first.baseline.group.name), "kind": first.ours.group.kind,
         "baseline": first.baseline.group.name, "statistic": comparison.statistic,
         "metric": "; ".join(sorted({p.ours.measure.metric for p in pairs})),
         "definition": "; ".join(sorted({p.ours.measure.definition or "not stated" for p in pairs})),
@@ -165,8 +164,8 @@ def _mean(pairs: Sequence[Pair], comparison: Comparison, level: float) -> Row:
     }  # fmt: skip
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")
+def _over(models: int, pairs: int, baseline: str) -> str:
+    return f"{models} model{'' if models == 1 else 's'}, {pairs} pairs with {baseline}"
 
 
 # --------------------------------------------------------------------------- what is missing
@@ -183,7 +182,7 @@ def _missing(comparison: Comparison, kind: str) -> list[Row]:
 
 def _without(groups: Sequence[Group], why: str, comparison: Comparison) -> Row:
     runs = sorted({run for group in groups for run in group.runs})
-    beside = {name: middle([v for g in groups for v in g.beside.get(name, [])]) for name in _BESIDE}
+    beside = {name: middle([v for g in groups for v in g.beside.get(name, [])]) for name in BESIDE}
     head = _head(groups[0], comparison)
     if len({group.model for group in groups}) > 1:
         head, beside = head | {"model": None}, {}

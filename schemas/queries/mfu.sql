@@ -102,7 +102,8 @@ SELECT o.run_id, o.kind, coalesce(o.model, o.said_model) AS model, coalesce(o.de
   o.device_count AS devices, o.precision, o.per_device AS tokens_per_second_per_device,
   o.mfu, o.mfu_nominal, o.published AS mfu_published, o.published_max AS mfu_published_max, o.difference,
   CASE
-    WHEN o.mfu > 1 THEN 'above the peak: number of devices, precision or peak cannot be right'
+    WHEN o.per_device * o.flops > coalesce(o.peak, o.range[-1])
+      THEN 'above the peak: number of devices, precision or peak cannot be right'
     WHEN abs(o.difference) > tolerance THEN format('{:+.1f} points from the published', 100 * o.difference) || CASE
       WHEN abs(o.multiplier - round(o.multiplier)) < 0.05 AND round(o.multiplier) != o.k
         THEN format(', which counts {} FLOP per token and parameter', round(o.multiplier)::INT) ELSE '' END

@@ -1,0 +1,230 @@
+"""Reading the store for a comparison: runs with their conditions, values of the metrics, what stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmstats import query
+from llmstats.answers._observed import BESIDE, CONDITIONS, SPEEDS, Asked, Group, Measure, Reading, normal
+
+if TYPE_CHECKING:
+    import duckdb
+
+Rows = list[dict[str, Any]]
+Runs = dict[int, dict[str, Any]]
+#: Run, what the value says of its case, what it is, the value itself.
+_Value = tuple[int, dict[str, Any], Measure, Reading]
+
+
+def groups_of(con: duckdb.DuckDBPyConnection, asked: Asked) -> list[Group]:
+    """All groups of repeats; also those that state no value of the metrics asked for (their readings are empty)."""
+    runs = _runs(con, asked)
+    cells = query.rows(con, "serving", {"pick": asked.pick, "statistic": asked.statistic}) if asked.serves() else []
+    found: dict[tuple[Any, ...], Group] = {}
+    silent = set(runs)
+    for key, case, measure, reading in _values(con, asked, runs, cells):
+        silent.discard(key)
+        group = _group(found, runs[key], case)
+        group.readings.setdefault(measure, []).append(reading)
+        group.runs.add(reading.run_id)
+    for key in silent:
+        _group(found, runs[key], {}).runs.add(runs[key]["run_id"])
+    _add_beside(con, asked, runs, cells, found.values())
+    return list(found.values())
+
+
+def _group(found: dict[tuple[Any, ...], Group], run: dict[str, Any], case: dict[str, Any]) -> Group:
+    stated = run | {k: v for k, v in case.items() if v is not None}
+    conditions = {name: stated.get(name) for name in CONDITIONS}
+    head = (run["kind"], run["model"], run["device"] or run["vendor"])
+    key = (*head, *(normal(name, value) for name, value in conditions.items()))
+    if key not in found:
+        found[key] = Group(*head[:2], run["vendor"], run["device"], conditions, place=run["place"])
+    group = found[key]
+    if run["versions"]:
+        group.versions.add(run["versions"])
+    return group
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def _dicts(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    cursor = con.execute(sql, values)
+    names = [d[0] for d in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+#: Where a configuration or a label says a condition; the first key that is there counts.
+_KEYS = {
+    "stage": ("stage", "Scenario"),
+    "seq_length": ("seq_length", "seq_len"),
+    "batch_size": ("global_batch_size", "batch_size"),
+    "settings": ("fix_hp", "settings"),
+    "engine": ("compiler",),
+    "streaming": ("streaming", "stream"),
+    "ignore_eos": ("ignore_eos", "ignore-eos"),
+    "min_tokens": ("min_tokens", "min-tokens"),
+    "prefix_caching": ("enable_prefix_caching", "enable-prefix-caching"),
+    "dataset": ("dataset_name", "dataset"),
+    "layout": ("tensor_parallel_size", "tp"),
+}
+#: Software that computes, as environments name it; what is no plain version gets the name before it.
+_PROGRAMS = {
+    "训练框架版本": "{}", "推理框架版本": "{}", "推理工具包": "{}", "torch": "torch {}", "PyTorch": "torch {}",
+    "pytorch": "torch {}", "vllm": "vllm {}", "sglang": "sglang {}", "MMEngine": "mmengine {}",
+    "transformers": "transformers {}", "transformers_version": "transformers {}",
+}  # fmt: skip
+_NUMBERS = ("seq_length", "batch_size")
+
+
+def _runs(con: duckdb.DuckDBPyConnection, asked: Asked) -> Runs:
+    """Conditions of the runs asked for, by key; of a training's attempts only the longest."""
+    sql = """
+        FROM _conditions($1, $2, $3) c
+        WHERE list_contains($4, c.kind) AND ($5 = '*' OR lower($5) IN (lower(c.model), lower(c.model_name))
+          OR lower(c.model) GLOB lower($5) OR lower(c.model_name) GLOB lower($5))
+        ORDER BY c.run_id
+    """
+    keys = [key for names in _KEYS.values() for key in names]
+    best: dict[Any, dict[str, Any]] = {}
+    for run in _dicts(con, sql, [asked.pick, keys, list(_PROGRAMS), list(asked.kinds()), asked.model]):
+        training = run["kind"] == "training" and run["experiment"] is not None
+        key = (run["experiment"],) if training else run["run_key"]
+        if key not in best or (run["steps"], run["attempt"]) > (best[key]["steps"], best[key]["attempt"]):
+            best[key] = run
+    return {run["run_key"]: _complete(run, keys) for run in best.values()}
+
+
+def _complete(run: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """A run with what its configuration and labels say of its conditions."""
+    blank: list[str | None] = [None] * len(keys)
+    said: dict[str, str] = {}
+    for values in (run["configured"] or blank, run["labelled"] or blank):
+        for key, value in zip(keys, values, strict=True):
+            if value is not None:
+                said.setdefault(key, value)
+    for name, names in _KEYS.items():
+        value = next((said[key] for key in names if key in said), None)
+        if run.get(name) is None:
+            run[name] = _number(value) if name in _NUMBERS else value
+    if run["layout"] is not None and run["layout"].isdecimal():
+        run["layout"] = f"tp{run['layout']}"
+    installed = zip(_PROGRAMS.values(), run["installed"] or [None] * len(_PROGRAMS), strict=True)
+    run["versions"] = ", ".join(words.format(version) for words, version in installed if version) or None
+    return run
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _values(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Rows) -> Iterable[_Value]:
+    """Finite values: run, what the value says of its case, what it is, and the value itself."""
+    metrics = asked.metrics()
+    yield from _stated(con, asked, metrics, runs)
+    if set(metrics) & {"tokens_per_second_per_device", "step_time"}:
+        yield from _logged(con, asked, metrics, runs)
+    yield from _added_up(cells, metrics, runs)
+
+
+def _stated(con: duckdb.DuckDBPyConnection, asked: Asked, metrics: list[str], runs: Runs) -> Iterable[_Value]:
+    """Values that runs state as such; of rates a plain value is the mean."""
+    sql = "FROM _reported($1, $2) WHERE isfinite(value) ORDER BY run_key, metric, definition, place"
+    for row in _dicts(con, sql, [metrics, asked.pick]):
+        statistic = "mean" if row["statistic"] == "value" else row["statistic"]
+        run = runs.get(row["run_key"])
+        if run is None or statistic != asked.statistic or not _of_kind(asked, run["kind"], row["metric"]):
+            continue
+        measure = Measure(row["metric"], row["definition"], row["unit"])
+        samples = None if row["samples"] is None else int(row["samples"])
+        yield row["run_key"], row, measure, Reading(run["run_id"], row["value"], samples, row["place"])
+
+
+def _of_kind(asked: Asked, kind: str, metric: str) -> bool:
+    return asked.metric != "auto" or metric in SPEEDS[kind]
+
+
+def _logged(con: duckdb.DuckDBPyConnection, asked: Asked, metrics: list[str], runs: Runs) -> Iterable[_Value]:
+    """What the steady state of a training's log gives."""
+    keys = {run["run_id"]: key for key, run in runs.items() if run["kind"] == "training"}
+    if not keys or asked.statistic != "mean":
+        return
+    for row in query.rows(con, "throughput", {"pick": asked.pick}):
+        key = keys.get(row["run_id"])
+        if key is None:
+            continue
+        place = None if row["source"] is None else f"{row['source']}:{row['line']}"
+        for metric, definition, unit in (
+            ("tokens_per_second_per_device", row["definition"], "token/s/device"), ("step_time", None, "s"),
+        ):  # fmt: skip
+            if metric in metrics and row[metric] is not None:
+                measure = Measure(metric, definition, unit)
+                devices = {"devices": runs[key]["devices"] or row["devices"]}
+                yield key, devices, measure, Reading(row["run_id"], row[metric], row["records"], place)
+
+
+def _added_up(cells: Rows, metrics: list[str], runs: Runs) -> Iterable[_Value]:
+    """What the requests of serving runs add up to where nobody stated it; of others the values are there already."""
+    keys = {run["run_id"]: key for key, run in runs.items()}
+    for row in cells:
+        for metric, (column, name, unit) in _SUMS.items():
+            value, definition = row[column], row[name]
+            if metric in metrics and value is not None and definition == f"{metric}@requests" and row["run_id"] in keys:
+                reading = Reading(row["run_id"], value, None, row["source"])
+                case = {k: row[k] for k in ("input_len", "output_len", "concurrency", "request_rate")}
+                yield keys[row["run_id"]], case, Measure(metric, definition, unit), reading
+
+
+#: Columns of `serving` that may be computed from requests: value, definition, unit.
+_SUMS = {
+    "output_tokens_per_second": ("output_tokens_per_second", "tps_definition", "token/s"),
+    "total_tokens_per_second": ("total_tokens_per_second", "total_definition", "token/s"),
+    "ttft": ("ttft", "ttft_definition", "s"),
+    "tpot": ("tpot", "tpot_definition", "s"),
+    "e2e_latency": ("e2e", "e2e_definition", "s"),
+}
+
+
+# --------------------------------------------------------------------------- beside the speed
+
+
+def _add_beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Rows, found: Iterable[Group]) -> None:
+    """MFU (recomputed where it can be), memory, accuracy and loss: as the runs state them, else as their logs end."""
+    of_run = _beside(con, asked, runs)
+    served: dict[str, float] = {}
+    for cell in cells:
+        if cell["success"] is not None:
+            served[cell["run_id"]] = min(cell["success"], served.get(cell["run_id"], 1.0))
+    for group in found:
+        mine = [of_run[run] for run in sorted(group.runs) if run in of_run]
+        for name in BESIDE:
+            group.beside[name] = [m[name] for m in mine if m.get(name) is not None]
+        computed = [m["recomputed"] for m in mine if m.get("recomputed") is not None]
+        stated = {m["mfu_definition"] for m in mine if m.get("mfu_definition")}
+        group.beside["mfu"] = computed or group.beside["mfu"]
+        group.mfu_definition = "mfu@recomputed" if computed else "; ".join(sorted(stated)) or None
+        group.accuracy_of = {m.get("accuracy_of") for m in mine}
+        group.doubts = {m["flag"] for m in mine if "above the peak" in (m.get("flag") or "")}
+        group.success = min((served[run] for run in group.runs if run in served), default=None)
+
+
+def _beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs) -> dict[str, dict[str, Any]]:
+    """By run: what it states of itself, what its log ends with, and its recomputed MFU."""
+    of_run: dict[str, dict[str, Any]] = {}
+    if not set(asked.kinds()) & {"training", "inference"}:
+        return of_run
+    for row in query.rows(con, "results", {"pick": asked.pick}):
+        of_run[row["run_id"]] = {**row, "memory": row["memory_used"]}
+    for row in _dicts(con, "FROM _ends($1)", [asked.pick]):
+        if row["run_key"] in runs:
+            stated = of_run.setdefault(runs[row["run_key"]]["run_id"], {})
+            stated |= {k: v for k, v in row.items() if stated.get(k) is None}
+    for row in query.rows(con, "mfu", {"pick": asked.pick}):
+        if row["kind"] in ("training", "inference"):
+            of_run.setdefault(row["run_id"], {}).update(recomputed=row["mfu"], flag=row["flag"])
+    return of_run
