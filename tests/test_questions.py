@@ -110,7 +110,7 @@ ANSWERS = [q for q in questions.list_queries() if q.answer]
 @pytest.mark.parametrize("info", ANSWERS, ids=lambda q: q.name)
 def test_the_docstring_says_what_the_function_takes(info):
     taken = list(inspect.signature(info.answer).parameters)[1:]
-    assert [p.name for p in info.parameters] == taken
+    assert taken in ([p.name for p in info.parameters], ["given"])  # ``**given`` takes what is declared
     assert info.title.endswith("?")
     assert info.description
     assert all(p.text for p in info.parameters)
