@@ -6,8 +6,10 @@ import re
 from importlib import resources
 
 import pytest
+from click.testing import CliRunner
 
 from llmstats import catalog
+from llmstats.cli import main
 
 
 def rows(name):
@@ -115,3 +117,15 @@ def test_models_are_whole_and_unique():
 def test_parameters_of_well_known_models(name, count):
     (row,) = (r for r in catalog.models() if r["name"] == name)
     assert int(row["parameters"]) == count
+
+
+def test_the_listings_show_the_catalogues():
+    """`llmstats devices` and `llmstats models`: every row, numbers as numbers."""
+    for command, count in (("devices", len(catalog.devices())), ("models", len(catalog.models()))):
+        result = CliRunner().invoke(main, [command, "--format", "json"])
+        assert result.exit_code == 0
+        shown = json.loads(result.stdout)
+        assert len(shown) == count
+    assert {type(row["layers"]) for row in shown} <= {int, float}
+    (row,) = (r for r in shown if r["name"] == "Llama-3-8B")
+    assert (row["parameters"], row["active_parameters"], row["vocabulary"]) == (8030261248, None, 128256)

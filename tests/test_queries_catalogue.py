@@ -1,5 +1,7 @@
 """`_run_device` and `_run_model`: names as logs write them against the catalogues."""
 
+import json
+
 import duckdb
 import pytest
 
@@ -82,8 +84,9 @@ def test_variants_answer_where_they_agree(con):
     assert ask(con, "_run_device", columns, device="A100") == [312e12, 624e12, None, None, 4]
     assert ask(con, "_run_device", columns, device="A100 80GB") == [312e12, 624e12, 80 * 2**30, None, 2]
     assert ask(con, "_run_device", columns, device="H100") == [None, None, None, None, 3]
-    # of the H800 for PCIe no figure has a source, so that `H800` alone says nothing
-    assert ask(con, "_run_device", columns, device="H800") == [None, None, None, None, 2]
+    assert ask(con, "_run_device", columns, device="H800") == [None, None, 80 * 2**30, None, 2]
+    # of some variants of the 910B no figure has a source: the name alone says nothing
+    assert ask(con, "_run_device", columns, device="910B") == [None, None, None, None, 5]
     assert ask(con, "_run_device", ["peak_bf16"], device="H800-SXM5-80GB") == [989e12]
 
 
@@ -167,3 +170,57 @@ def test_one_row_for_every_run(tmp_path):
     database = llmstats.open(str(tmp_path / "s.duckdb"))
     for macro in ("_run_device", "_run_model"):
         assert database.query(f"SELECT count(*), count(DISTINCT run_key) FROM {macro}()").rows == [(2, 2)]
+
+
+MEGATRON = {
+    "num_layers": 32, "hidden_size": 4096, "ffn_hidden_size": 14336, "num_attention_heads": 32, "kv_channels": 128,
+    "group_query_attention": True, "num_query_groups": 8, "padded_vocab_size": 128256, "swiglu": True,
+    "untie_embeddings_and_output_weights": True, "num_experts": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({}, 8030261248),  # Llama 3 8B
+        ({"padded_vocab_size": 32000, "num_experts": 8, "moe_router_topk": 2}, 12879925248),  # Mixtral 8x7B
+        (  # Llama 2 7B, as Megatron-DeepSpeed writes it
+            {
+                "ffn_hidden_size": 11008, "group_query_attention": None, "num_query_groups": None,
+                "num_key_value_heads": 32, "num_experts": "[1]", "padded_vocab_size": 32000,
+            },
+            6738415616,
+        ),
+        (  # GPT-2 XL: learned positions (1024 x 1600) are not counted
+            {
+                "num_layers": 48, "hidden_size": 1600, "ffn_hidden_size": 6400, "num_attention_heads": 25,
+                "kv_channels": 64, "group_query_attention": False, "padded_vocab_size": 50257, "swiglu": False,
+                "untie_embeddings_and_output_weights": False,
+            },
+            1557611200 - 1024 * 1600,
+        ),
+    ],
+)  # fmt: skip
+def test_the_network_of_megatrons_arguments(con, changes, count):
+    config = json.dumps({k: v for k, v in (MEGATRON | changes).items() if v is not None})
+    columns = ["active_parameters", "parameters_from", "layers", "attention_width"]
+    found, origin, layers, width = ask(con, "_run_model", columns, model="llama2-70b", config=config)
+    assert found == pytest.approx(count, rel=1e-3)
+    assert (origin, layers) == ("configuration", (MEGATRON | changes)["num_layers"])
+    assert width == (MEGATRON | changes)["num_attention_heads"] * (MEGATRON | changes)["kv_channels"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"padded_vocab_size": None},
+        {"multi_latent_attention": True},
+        {"num_experts": 8, "moe_router_topk": 2, "moe_layer_freq": "([0]*1+[1]*31)"},
+    ],
+)
+def test_arguments_that_do_not_say_all_of_the_network(con, changes):
+    config = json.dumps({k: v for k, v in (MEGATRON | changes).items() if v is not None})
+    columns = ["active_parameters", "parameters_from"]
+    assert ask(con, "_run_model", columns, config=config) == [None, None]
+    assert ask(con, "_run_model", columns, config=config, model="llama2-7b") == [6738415616, "catalogue"]
+    assert ask(con, "_run_model", columns, config=config, labels='{"parameters": "2e9"}') == [2e9, "label"]

@@ -199,3 +199,15 @@ def test_what_is_asked_for(bench):
     assert [row["run_id"] for row in bench.ask(model="llama2_7b")] == ["a"]
     assert [row["run_id"] for row in bench.ask(device="H200*")] == ["b"]
     assert [row["run_id"] for row in bench.ask(device="nvidia")] == ["a", "b"]
+
+
+def test_a_run_without_a_name_whose_arguments_describe_the_network(bench):
+    config = {
+        "num_layers": 16, "hidden_size": 2048, "ffn_hidden_size": 8192, "num_attention_heads": 32, "kv_channels": 64,
+        "group_query_attention": True, "num_query_groups": 8, "vocab_size": 32768, "swiglu": True, "seq_length": 2048,
+    }  # fmt: skip
+    bench.stated("a", SPEED, 30000.0, config=config, labels={"device": "H100-SXM5-80GB"})
+    row = bench.one()
+    n = 32768 * 2048 + 16 * (2048 * 2048 * 2 + 2 * 2048 * 512 + 3 * 2048 * 8192)
+    assert (row["parameters"], row["parameters_from"]) == (n, "configuration")
+    assert row["mfu"] == pytest.approx(30000 * (6 * n + 12 * 16 * 2048 * 2048) / 989e12)

@@ -2,7 +2,8 @@
 --
 -- `how`: `alias`, `ambiguous` (a figure on which the models of that name differ is NULL), `unknown`, NULL where the run
 -- names no model.  Labels `parameters`, `active_parameters`, `layers` and `attention_width` of a run stand before the
--- catalogue.  `active_parameters` are those that one token meets: all of them, where the model is dense.
+-- catalogue, and so does the network that the run's own configuration describes (Megatron's arguments): it is what ran.
+-- `active_parameters` are those that one token meets: all of them, where the model is dense.
 CREATE OR REPLACE MACRO _run_model() AS TABLE
 WITH named AS MATERIALIZED (
   SELECT n.model, _model_key(n.model) AS key FROM (SELECT DISTINCT r.model FROM run_rows r WHERE r.model IS NOT NULL) n
@@ -20,13 +21,21 @@ known AS MATERIALIZED (
     string_agg(DISTINCT m.note, '; ') AS note
   FROM named n JOIN alias a ON a.key = n.key JOIN models m ON m.name = a.name
   GROUP BY n.model
+),
+told AS (
+  SELECT r.run_key, r.model, r.labels, _megatron_shape(r.config) AS shape,
+    coalesce(try_cast(r.labels->>'active_parameters' AS DOUBLE), try_cast(r.labels->>'parameters' AS DOUBLE)) AS label
+  FROM run_rows r
 )
-SELECT r.run_key, k.name AS model,
-  coalesce(try_cast(r.labels->>'parameters' AS DOUBLE), k.parameters) AS parameters,
-  coalesce(
-    try_cast(r.labels->>'active_parameters' AS DOUBLE), try_cast(r.labels->>'parameters' AS DOUBLE), k.active_parameters
-  ) AS active_parameters,
-  k.nominal, coalesce(try_cast(r.labels->>'layers' AS DOUBLE), k.layers) AS layers, k.hidden,
-  coalesce(try_cast(r.labels->>'attention_width' AS DOUBLE), k.attention_width) AS attention_width, k.vocabulary,
-  CASE WHEN r.model IS NOT NULL THEN coalesce(k.how, 'unknown') END AS how, k.source, k.note
-FROM run_rows r LEFT JOIN known k ON k.model = r.model;
+SELECT t.run_key, k.name AS model,
+  CASE WHEN t.shape.active IS NULL OR t.label IS NOT NULL
+    THEN coalesce(try_cast(t.labels->>'parameters' AS DOUBLE), k.parameters) END AS parameters,
+  coalesce(t.label, t.shape.active, k.active_parameters) AS active_parameters, k.nominal,
+  coalesce(try_cast(t.labels->>'layers' AS DOUBLE), t.shape.layers, k.layers) AS layers,
+  coalesce(t.shape.hidden, k.hidden) AS hidden,
+  coalesce(try_cast(t.labels->>'attention_width' AS DOUBLE), t.shape.width, k.attention_width) AS attention_width,
+  k.vocabulary, CASE WHEN t.model IS NOT NULL THEN coalesce(k.how, 'unknown') END AS how,
+  CASE WHEN t.label IS NOT NULL THEN 'label' WHEN t.shape.active IS NOT NULL THEN 'configuration'
+    WHEN k.active_parameters IS NOT NULL THEN 'catalogue' END AS parameters_from,
+  k.source, k.note
+FROM told t LEFT JOIN known k ON k.model = t.model;

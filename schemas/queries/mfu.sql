@@ -3,9 +3,10 @@
 -- Model FLOPs utilisation, recomputed: tokens per second and device, times FLOPs per token, over the catalogued dense
 -- peak of the device (`llmstats devices`) in the run's number format.  `formula` shows it with its numbers.  FLOPs per
 -- token are 6 N for training and 2 N for a forward pass, where N counts the parameters that a token meets, embeddings
--- included (of a mixture of experts the active ones; `llmstats models`).  Training adds 12 x layers x width x sequence
--- length for attention (forward and backward, not causal), where the sequence length is known; recomputation counts
--- nothing.  Of a serving benchmark all tokens count, those of the prompt too.
+-- included (of a mixture of experts the active ones): those of the network in the run's own configuration (Megatron's
+-- arguments), else of the model's name (`llmstats models`); `parameters_from` says which.  Training adds
+-- 12 x layers x width x sequence length for attention (forward and backward, not causal), where the sequence length is
+-- known; recomputation counts nothing.  Of a serving benchmark all tokens count, those of the prompt too.
 --
 -- `amp` is taken over the 16-bit peak.  `fp32` on a device with TF32 may run as either: no number.  Nothing is guessed:
 -- where model, device, number of devices, number format or peak are unknown, or variants of the device differ, `mfu`
@@ -29,7 +30,7 @@ CREATE OR REPLACE MACRO mfu(
 ) AS TABLE
 WITH known AS (
   SELECT s.*, r.model AS said_model, r.device AS said_device, r.vendor AS said_vendor, r.precision, r.config,
-    m.model, m.how AS model_how, m.active_parameters AS n, m.active_parameters < m.parameters AS sparse, m.nominal,
+    m.model, m.how AS model_how, m.active_parameters AS n, m.active_parameters < m.parameters AS sparse, m.nominal, m.parameters_from,
     m.layers, m.attention_width AS width, d.device, d.vendor, d.how AS device_how, d.parts, d.sources,
     _precision(r.precision) AS format,
     CASE s.kind WHEN 'training' THEN 6 ELSE 2 END AS k,
@@ -61,8 +62,8 @@ judged AS (
     CASE
       WHEN c.speed IS NULL THEN 'no speed in tokens per second'
       WHEN c.partial THEN 'only generated tokens are counted, not those of the prompts'
-      WHEN c.model_how IS NULL THEN 'the run names no model'
-      WHEN c.model_how = 'unknown' AND c.n IS NULL THEN 'the catalogue has no model ' || c.said_model
+      WHEN c.n IS NULL AND c.model_how IS NULL THEN 'the run names no model'
+      WHEN c.n IS NULL AND c.model_how = 'unknown' THEN 'the catalogue has no model ' || c.said_model
       WHEN c.n IS NULL THEN c.said_model || ' may be ' || c.model
       WHEN c.lora AND c.kind = 'training' THEN '6 N does not hold for LoRA: frozen weights need no gradients'
       WHEN c.precision IS NULL THEN 'the run states no precision'
@@ -115,7 +116,7 @@ SELECT o.run_id, o.kind, coalesce(o.model, o.said_model) AS model, coalesce(o.de
       ELSE format('({} x {:.4g}{})', o.k, o.n, CASE WHEN o.sparse THEN ' active' ELSE '' END)
     END, o.peak, o.format)
   END AS formula,
-  o.n AS parameters, o.nominal AS parameters_nominal, CASE WHEN o.n IS NOT NULL THEN o.flops END AS flops_per_token,
+  o.n AS parameters, o.parameters_from, o.nominal AS parameters_nominal, CASE WHEN o.n IS NOT NULL THEN o.flops END AS flops_per_token,
   o.peak, o.multiplier AS published_multiplier,
   o.definition AS throughput_definition, o.published_definition,
   nullif(concat_ws('; ', 'input ' || o.input_len::BIGINT, 'output ' || o.output_len::BIGINT,
