@@ -96,9 +96,9 @@ _DIED = _MMLU | {
     "compiled": None,
     "values": [
         _value("loss", 3.0075, None, definition="loss@text_tokens", subject="validation"),
-        _value("loss", 4.5, None, definition="loss@target", subject="validation"),
+        _value("loss", 4.5, None, definition="loss@target", subject="validation/last word"),
         _value("perplexity", 20.236, None, definition="perplexity@text_tokens", subject="validation"),
-        _value("perplexity", 90.017, None, definition="perplexity@target", subject="validation"),
+        _value("perplexity", 90.017, None, definition="perplexity@target", subject="validation/last word"),
     ],
     "repeats": [],
     "subjects": [],
@@ -161,7 +161,8 @@ SAMPLES = (
         json.dumps(_DIED, indent=1) + "\n",
         matched=4,
         measurements={
-            ("validation", "loss", "value"): 4.5,
+            ("validation", "loss", "value"): 3.0075,
+            ("validation/last word", "loss", "value"): 4.5,
             ("validation", "perplexity", "value"): 20.236,
         },
         runs={

@@ -209,10 +209,11 @@ class Report:
         values = [_value(name, rate, "token/s", f"{name}@prompt_tokens") for name, rate in rates.items()]
         values.append(_value("core_time", done.core_seconds, "s", subject=done.name))
         values.append(_value("input_tokens", float(done.tokens), "token", subject=done.name))
-        for (metric, definition), value in values_of(self.settings["task"], done.score).items():
+        for (metric, definition, part), value in values_of(self.settings["task"], done.score).items():
             unit = None if metric in ("loss", "perplexity") else "fraction"
             statistic = "mean" if metric == "accuracy" else "value"
-            values.append(_value(metric, value, unit, definition, done.name, statistic))
+            subject = f"{done.name}/{part}" if part else done.name
+            values.append(_value(metric, value, unit, definition, subject, statistic))
         return values
 
     def _repeat(self, done: Pass, repeat: Repeat) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ from llmstats import catalog
 
 #: Column of the catalogue for a precision.  fp32 is TF32 only where torch was told to use it.
 _COLUMNS = {"fp32": "peak_fp32", "tf32": "peak_tf32", "fp16": "peak_fp16", "bf16": "peak_bf16"}
-_PREFIXES = re.compile(r"(?i)^(?:nvidia|tesla|amd|iluvatar|metax|cambricon|huawei)[ -]+")
+_PREFIXES = re.compile(r"(?i)^(?:(?:nvidia|tesla|amd|iluvatar|metax|cambricon|huawei)[ -]+|ascend ?)")
+_SIZE = re.compile(r"(?i)[ -]?\b\d+ ?G(?:i?B)?\b")
 
 
 class Peak(NamedTuple):
@@ -28,7 +30,10 @@ def peak_of(name: str | None, memory: int | None, precision: str) -> Peak:
         memory: bytes; tells apart what shares a name.
         precision: fp32, tf32, fp16 or bf16.
     """
-    rows = [row for row in catalog.devices() if _norm(name or "") & _names(row)]
+    called = _norm(name or "")
+    rows = [row for row in catalog.devices() if called & _names(row)]
+    if not rows:  # "H100 PCIe" of the driver is "H100-PCIe-80GB" of the catalogue
+        rows = [row for row in catalog.devices() if called & _norm(_SIZE.sub("", row["model"] or ""))]
     if memory and len(rows) > 1:
         rows = [row for row in rows if not row.get("memory") or abs(float(row["memory"] or 0) / memory - 1) < 0.12]
     if not rows:
@@ -41,7 +46,8 @@ def peak_of(name: str | None, memory: int | None, precision: str) -> Peak:
     (peak,) = peaks
     if not peak:
         return Peak(None, models, f"no MFU: the device catalogue has no {column} of {models}")
-    return Peak(peak, models, f"MFU over {peak / 1e12:g} TFLOP/s ({column} of {models}; {rows[0].get('source')})")
+    source = json.loads(rows[0]["sources"] or "{}").get(column)
+    return Peak(peak, models, f"MFU over {peak / 1e12:g} TFLOP/s ({column} of one {models}; {source})")
 
 
 def _norm(name: str) -> set[str]:

@@ -107,7 +107,7 @@ def _questions(path: Path) -> list[_Question]:
 def _question(path: Path, number: int, row: Sequence[str]) -> _Question:
     *stem, answer = row
     letters = LETTERS[: len(stem) - 1]
-    if len(letters) < 2 or answer.strip() not in letters:
+    if len(letters) < 2 or answer.strip() not in tuple(letters):
         raise InputError(f"{path}: row {number}: question, choices and the right letter are needed, not {row!r:.120}")
     choices = "".join(f"\n{letter}. {choice}" for letter, choice in zip(letters, stem[1:], strict=True))
     return _Question(f"{stem[0]}{choices}\nAnswer:", len(letters), answer.strip())
@@ -290,24 +290,23 @@ class Score:
         self.correct += bool((scores[word].argmax(-1) == ids[word]).all())
 
 
-def values_of(task: str, score: Score) -> dict[tuple[str, str], float]:
-    """(metric, definition) -> value of a score."""
-    values = {("accuracy", "accuracy@mean_of_repeats"): score.accuracy}
+#: What the values of the last words alone are said of.
+LAST_WORD = "last word"
+
+
+def values_of(task: str, score: Score) -> dict[tuple[str, str, str | None], float]:
+    """(metric, definition, of what part) -> value of a score; no part: of all of it."""
+    values: dict[tuple[str, str, str | None], float] = {("accuracy", "accuracy@mean_of_repeats", None): score.accuracy}
     if task == "mmlu":
-        return values | {
-            ("accuracy_of_choices", "accuracy_of_choices@likeliest_letter"): _share(score.correct_choice, score)
-        }
+        choice = ("accuracy_of_choices", "accuracy_of_choices@likeliest_letter", None)
+        return values | {choice: score.correct_choice / score.examples}
     text, word = score.loss / max(1, score.loss_tokens), score.target_loss / score.examples
     return values | {
-        ("loss", "loss@text_tokens"): text,
-        ("perplexity", "perplexity@text_tokens"): _exp(text),
-        ("loss", "loss@target"): word,
-        ("perplexity", "perplexity@target"): _exp(word),
+        ("loss", "loss@text_tokens", None): text,
+        ("perplexity", "perplexity@text_tokens", None): _exp(text),
+        ("loss", "loss@target", LAST_WORD): word,
+        ("perplexity", "perplexity@target", LAST_WORD): _exp(word),
     }
-
-
-def _share(count: int, score: Score) -> float:
-    return count / score.examples
 
 
 def _exp(value: float) -> float:

@@ -51,7 +51,11 @@ said AS (
       WHEN 'mean_average_precision' THEN 1 WHEN 'roc_auc' THEN 2 WHEN 'novel_unique_valid' THEN 3
       WHEN 'perplexity' THEN 4 WHEN 'bleu' THEN 5 WHEN 'rouge1' THEN 6 WHEN 'clip_score' THEN 7
     END AS score_rank,
-    CASE m.subject WHEN 'validation' THEN 2 WHEN 'inference' THEN 0 ELSE 1 END AS subject_rank
+    CASE
+      WHEN m.subject = 'inference' THEN 0 WHEN m.subject = 'validation' THEN 2
+      WHEN m.subject SIMILAR TO '(inference|validation)/.*' THEN 3  -- a part of one: a subject, the last words
+      ELSE 1
+    END AS subject_rank
   FROM measurement_rows m
     JOIN asked a ON a.run_key = m.run_key
     JOIN source_rows w ON w.source_key = m.source_key
