@@ -135,6 +135,7 @@ def test_a_training_log(bench):
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
+        ({"kind": None}, "the run does not say whether it trains or infers"),
         ({"model": None}, "the run names no model"),
         ({"model": "toy-7b"}, "the catalogue has no model toy-7b"),
         ({"model": "bert"}, "bert may be BERT-Base | BERT-Large"),

@@ -33,7 +33,7 @@ WITH known AS (
     m.model, m.how AS model_how, m.active_parameters AS n, m.active_parameters < m.parameters AS sparse, m.nominal, m.parameters_from,
     m.layers, m.attention_width AS width, d.device, d.vendor, d.how AS device_how, d.parts, d.sources,
     _precision(r.precision) AS format,
-    CASE s.kind WHEN 'training' THEN 6 ELSE 2 END AS k,
+    CASE WHEN s.kind = 'training' THEN 6 WHEN s.kind IN ('serving', 'inference', 'evaluation') THEN 2 END AS k,
     CASE WHEN s.kind = 'training' AND attention THEN _sequence_length(r.config) END AS sequence,
     coalesce(s.devices, r.device_count) AS device_count,
     CASE WHEN s.devices IS NOT NULL THEN s.devices_from WHEN r.device_count IS NOT NULL THEN 'device_count' END AS counted,
@@ -62,6 +62,7 @@ judged AS (
     CASE
       WHEN c.speed IS NULL THEN 'no speed in tokens per second'
       WHEN c.partial THEN 'only generated tokens are counted, not those of the prompts'
+      WHEN c.k IS NULL THEN 'the run does not say whether it trains or infers'
       WHEN c.n IS NULL AND c.model_how IS NULL THEN 'the run names no model'
       WHEN c.n IS NULL AND c.model_how = 'unknown' THEN 'the catalogue has no model ' || c.said_model
       WHEN c.n IS NULL THEN c.said_model || ' may be ' || c.model
