@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmstats.cli_output import DEFAULT_DB, emit, open_store, output_options
+from llmstats.cli_output import DEFAULT_DB, emit, open_store, output_options, plain
 
 if TYPE_CHECKING:
     from llmstats.running import Job, Plan, Runner, Table
@@ -177,8 +177,6 @@ JOIN sources o ON o.source_id = s.source_id WHERE starts_with(o.path, {0})
 
 def _judge(recipe: str, parameters: Mapping[str, str], job: Job, db: str) -> int:
     """Say on standard error how the recipe judges what the job wrote; 0 pass, 1 fail, 3 cannot tell."""
-    from llmstats.render import render
-
     store = open_store(db)
     literal = "'" + f"{job.path}/".replace("'", "''") + "'"
     found = [row[0] for row in store.query(_EXPERIMENTS.format(literal)).rows]
@@ -186,5 +184,10 @@ def _judge(recipe: str, parameters: Mapping[str, str], job: Job, db: str) -> int
         click.echo(f"cannot judge by {recipe}: nothing that was read from {job.path} holds values", err=True)
         return 3
     judgement = store.judge(recipe, *found, **parameters)
-    render(judgement.answer(), "table", sys.stderr)
+    named = f"{judgement.recipe.name}@{judgement.recipe.version}"
+    for case in judgement.cases:
+        click.echo(f"{case.experiment}: {case.verdict} by {named}", err=True)
+        for f in case.findings:
+            at = f" ({f.found.number.last_at})" if f.found.number and f.found.number.last_at else ""
+            click.echo(plain(f"  {f.criterion}: {f.found.result}; {f.found.reason}{at}"), err=True)
     return judgement.exit_code
