@@ -157,12 +157,13 @@ def _perform(runner: Runner, plan: Plan, job: Job, db: str | None) -> int:
         if job.document["status"] == "interrupted":
             click.echo(f"interrupted; what was written so far: {job.path}", err=True)
         elif db:
-            _ingest([job.path, *job.beside], db)
+            _ingest(job, db)
 
 
-def _ingest(paths: Sequence[str], db: str) -> None:
+def _ingest(job: Job, db: str) -> None:
     """The ordinary ingest, as a process of its own: it forks, and a process that holds a device must not."""
-    command = [sys.executable, "-m", "llmstats", "ingest", *paths, "--db", db]
+    command = [sys.executable, "-m", "llmstats", "ingest", job.path, *job.beside, "--db", db]
+    command += ["--as", job.fallback] if job.fallback else []
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     if code:
         click.echo(f"the ingest failed (exit code {code}); again: {shlex.join(['llmstats', *command[3:]])}", err=True)

@@ -125,6 +125,8 @@ class Job:
         self.document = document
         #: Files and directories beside `path` that belong to the work and are ingested with it.
         self.beside: list[str] = []
+        #: Format as which an ingest reads files of the work that no format recognises; None: it does not.
+        self.fallback: str | None = None
         self._write()
 
     @classmethod

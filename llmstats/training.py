@@ -30,6 +30,9 @@ _COUNTABLE = 2.0**53
 #: Tag of notes that hold a Git conflict marker.
 CONFLICT = "conflict"
 
+#: Output of a program that `llmstats run train` launched: ``{work_dir}/{work}/{time of the start}/launched.log``.
+LAUNCHED = "launched.log"
+
 
 def is_conflict_marker(text: str) -> bool:
     """Whether a line was left by a Git merge (``<<<<<<< HEAD``, ``=======``, ``>>>>>>> branch``)."""

@@ -13,7 +13,7 @@ from llmstats.pairs import pairs
 from llmstats.parsing import Head, LineParser, Name, Place, Sample, State
 from llmstats.records import Issue, Item, Run
 from llmstats.shapes import Field, Plan, Record, Scan
-from llmstats.training import Runs, StepLog, points, prefix_fields, run_name, whole
+from llmstats.training import LAUNCHED, Runs, StepLog, points, prefix_fields, run_name, whole
 
 _STEP = re.compile(
     r"\b(?:global[_ ]?)?(?:step|iter|iteration|it)s?\b\s*:?\s*\[?\s*(?P<step>\d{1,15})(?:\s*/\s*(?P<last>\d{1,15}))?\]?"
@@ -42,10 +42,13 @@ _JSON = """\
 
 
 class GenericSteps(LineParser):
-    """One run per file; where steps go back, the next run begins."""
+    """One run per file; where steps go back, the next run begins.
+
+    What `llmstats run train` kept is called by the work and the time of its start; a resume is a further attempt.
+    """
 
     name = "generic_steps"
-    version = 1
+    version = 2
     title = "any log with a step and `key: value` or `key=value` pairs on a line (only with `--as generic_steps`)"
     writes = "anything"
     on_request = True
@@ -71,6 +74,14 @@ class GenericSteps(LineParser):
             unknown=("speed",),
         ),
         Sample(
+            "toy/20250301_080000/launched.log",
+            _PLAIN,
+            matched=3,
+            points={("train", "loss", 20): 2.1972},
+            runs={"toy/20250301_080000": {"experiment": "toy", "started_at": 1740816005000000}},
+            unknown=("speed",),
+        ),
+        Sample(
             "night/out.json",
             _JSON,
             matched=3,
@@ -84,6 +95,9 @@ class GenericSteps(LineParser):
         return f"{records} of the first {min(len(head.lines), 2000)} lines have a step and values" if records else None
 
     def start(self, place: Place) -> State:
+        if place.name == LAUNCHED and place.parent(2):
+            work = place.parent(2)
+            return {"name": f"{work}/{place.parent()}", "root": place.directory(), "experiment": work}
         return {"name": "/".join(p for p in (place.parent(), place.stem) if p), "root": place.path}
 
     def plan(self, text: str) -> Plan:
@@ -120,7 +134,8 @@ class GenericSteps(LineParser):
 
 
 def _new_run(state: State, index: int) -> Run:
-    return Run(run_name(state["name"], index), state["root"], kind="training", experiment=state["name"])
+    experiment = state.get("experiment") or state["name"]
+    return Run(run_name(state["name"], index), state["root"], kind="training", experiment=experiment)
 
 
 def _without(plain: str, found: list[re.Match[str]]) -> str:

@@ -17,6 +17,7 @@ from llmstats.records import Column, Ints, Item, Points
 from llmstats.shapes import Field, Frame, Note, Plan, Record, Scan, Suspect
 from llmstats.training import (
     CONFLICT,
+    LAUNCHED,
     StepLog,
     Train,
     is_conflict_marker,
@@ -44,9 +45,6 @@ _OTHER = re.compile(_PREFIX.pattern + _HEADER.pattern)
 _WHERE = re.compile(r"\S.*? - \w+ - \d+ - ")
 #: What follows a tensor among the metrics of a validation: the rest of the record, on a line without prefix.
 _TAIL = re.compile(r"  (?:\S[^:]*: \S+  )*(?:data_)?time: [\d.]+(?:  |$)")
-
-#: Output of a launched program, in the launcher's ``{work_dir}/{timestamp}``.
-LAUNCHED = "launched.log"
 
 
 class MMEngineLog(OpenMMLabLog):

@@ -61,7 +61,7 @@ class Series:
 
 @dataclass(slots=True)
 class NotFinite:
-    """A loss that is no number."""
+    """A loss that is no number: the first of a row."""
 
     name: str
     value: float
@@ -75,9 +75,10 @@ class Live:
     Args:
         path: of the log that the output goes into.
         wanted: canonical or raw names to keep beside loss, speed and time left.
+        bad_points: logged points in a row of which a loss must be no number before it counts.
     """
 
-    def __init__(self, path: str, wanted: Iterable[str] = ()) -> None:
+    def __init__(self, path: str, wanted: Iterable[str] = (), bad_points: int = 1) -> None:
         self._wanted = {
             *wanted,
             "loss",
@@ -90,11 +91,14 @@ class Live:
         self._place = Place(path, time.time())
         self._pending: list[Stretch] = []  # what was read while the format may still be told
         self._head = b""
+        self._open = True  # whether the format may still be told better
         self._reader: _Reader | None = None
         self.series: dict[tuple[str, str, int | None], Series] = {}
         self.step: int | None = None  #: of the last train record
         self.total: int | None = None  #: steps that there will be, if the log says it
-        self.not_finite: NotFinite | None = None  #: the first loss that is no number
+        self.not_finite: NotFinite | None = None  #: the first loss that was no number often enough
+        self._bad_points = bad_points
+        self._bad: dict[str, list[NotFinite]] = {}  # by name: the present row of values that are no number
         self._error: tuple[int, str] = (0, "")  # line and message of the last one
         self._trained = 0  # line of the last train record
         self._seen: list[tuple[float, int]] = []  # (monotonic seconds, step) of recent looks
@@ -103,6 +107,11 @@ class Live:
     def format(self) -> str | None:
         """Name of the format that reads the output; None before it is recognised."""
         return self._reader.parser.name if self._reader else None
+
+    @property
+    def fallback(self) -> str | None:
+        """The general format, if that is what reads the output: an ingest must be told."""
+        return FALLBACK if self.format == FALLBACK and self.series else None
 
     def feed(self, output: bytes, *, final: bool = False) -> list[str]:
         """Take the next output; returns the lines that it completed, without what steers a terminal."""
@@ -115,20 +124,22 @@ class Live:
 
     def _recognise(self, stretch: Stretch) -> None:
         """Choose the format by the first 64 KiB, as an ingest does; begin anew where that changes the choice."""
-        if len(self._head) >= HEAD_BYTES:
+        if not self._open:
             return
         self._head = (self._head + stretch.data)[:HEAD_BYTES]
         parser = _parser_of(Head(self._place, self._head.decode("utf-8", "backslashreplace")), len(self._head))
+        self._open = len(self._head) < HEAD_BYTES and (parser is None or parser.name == FALLBACK)
         if parser is not None and (self._reader is None or self._reader.parser is not parser):
             self._reader = _Reader(parser, self._place)
             self.series.clear()
             for earlier in self._pending:
                 self._take(self._reader.read(earlier))
-        self._pending = [] if len(self._head) >= HEAD_BYTES else [*self._pending, stretch]
+        self._pending = [*self._pending, stretch] if self._open else []
 
     def _take(self, items: list[Item]) -> None:
         if items and self._reader and self._reader.whole:
             self.series.clear()
+            self._bad.clear()
         for item in items:
             if isinstance(item, Points):
                 self._points(item)
@@ -170,13 +181,16 @@ class Live:
         return self.series[key]
 
     def _check(self, points: Points, column: SeriesColumn) -> None:
-        bad = np.flatnonzero(~np.isfinite(column.values))
-        if len(bad) and self.not_finite is None:
-            assert points.steps is not None
-            at = bad[0]
-            self.not_finite = NotFinite(
-                column.raw_name, float(column.values[at]), int(points.steps[at]), int(points.lines[at])
-            )
+        row = self._bad.get(column.raw_name, [])
+        if self.not_finite or not (row or not np.isfinite(column.values).all()):
+            return
+        assert points.steps is not None
+        for value, step, line in zip(column.values.tolist(), points.steps.tolist(), points.lines.tolist(), strict=True):
+            row = [] if math.isfinite(value) else [*row, NotFinite(column.raw_name, value, step, line)]
+            if len(row) >= self._bad_points:
+                self.not_finite = row[0]
+                return
+        self._bad[column.raw_name] = row
 
     # ---- questions
 

@@ -33,6 +33,7 @@ class Settings:
     work_dir: str  #: into which the training writes
     recipe: Recipe | None
     stop_on: frozenset[str]
+    bad_points: int  #: of a loss that is no number, in a row, before it stops the training
     patience: float
     quiet: bool
 

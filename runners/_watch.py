@@ -40,7 +40,8 @@ class Watch:
     def __init__(self, job: Job, settings: Settings) -> None:
         recipe = settings.recipe
         self._job, self._settings = job, settings
-        self.live = Live(job.file(LOG), [name for c in recipe.criteria for name in c.series] if recipe else ())
+        wanted = [name for c in recipe.criteria for name in c.series] if recipe else ()
+        self.live = Live(job.file(LOG), wanted, settings.bad_points)
         self._screen = Screen(sys.stderr, quiet=settings.quiet)
         self._verdict: SoFar | None = None
         self._judged_at = 0  # bytes of output

@@ -47,6 +47,7 @@ class Train(Runner):
             ["--stop-on"], multiple=True, type=click.Choice(["nonfinite", "reached"]),
             help="End early: a loss that is NaN or infinite; a recipe that would pass.",
         ),
+        click.Option(["--nonfinite-points"], default=1, type=click.IntRange(1), help="So many in a row."),
         click.Option(["--patience"], default=60.0, help="Seconds between SIGINT, SIGTERM and SIGKILL."),
         click.Option(["--quiet"], is_flag=True, help="Do not repeat the program's output."),
     )  # fmt: skip
@@ -71,20 +72,28 @@ class Train(Runner):
             warnings=[] if shutil.which(command[0]) else [f"{command[0]} is not on the PATH"],
             facts=_facts(given, work_dir, checkpoint),
             judge=(given["recipe"], parameters) if recipe else None,
-            settings=Settings(work_dir, recipe, frozenset(given["stop_on"]), given["patience"], given["quiet"]),
+            settings=Settings(
+                work_dir,
+                recipe,
+                frozenset(given["stop_on"]),
+                given["nonfinite_points"],
+                given["patience"],
+                given["quiet"],
+            ),
         )
 
     def run(self, plan: Plan, job: Job) -> int:
         from ._watch import Watch
 
         settings: Settings = plan.settings
-        job.beside = _beside(job, settings.work_dir)
         watch = Watch(job, settings)
         try:
             ended = attend(plan, job.file(LOG), watch.hear, settings.patience)
         finally:
             watch.close()
         job.facts["live"] = watch.facts()
+        job.beside = _beside(job, settings.work_dir)
+        job.fallback = watch.live.fallback
         if ended.signal:
             raise KeyboardInterrupt(ended.signal)
         return _finish(job, watch, ended, plan.command or [])

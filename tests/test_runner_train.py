@@ -27,7 +27,7 @@ TRAIN = runner("train")
 DEFAULTS = {
     "config": None, "deepspeed": None, "nproc": None, "nnodes": None, "launcher": None, "seed": None, "resume": False,
     "resume_from": None, "resume_option": "--resume", "recipe": None, "param": (), "stop_on": (), "patience": 5.0,
-    "quiet": False, "command": [], "name": None,
+    "quiet": False, "nonfinite_points": 1, "command": [], "name": None,
 }  # fmt: skip
 
 #: Says a step every 20 ms as a trainer would, for ever or to a number of steps; SIGINT ends it with a checkpoint.
@@ -229,6 +229,16 @@ def test_it_stops_on_a_loss_that_is_no_number(tmp_path, trainer):
     assert (job / "launched.log").read_text().endswith("saving before the end\n")
 
 
+def test_a_single_loss_that_is_no_number_may_be_forgiven():
+    """As the first iteration of a real Megatron log: nan, and a number ever after."""
+    lines = [f"step {i} loss: {'nan' if i in (1, 5, 6, 9, 10, 11) else 1.5}\n".encode() for i in range(1, 13)]
+    for points, first in ((1, 1), (2, 5), (3, 9), (4, None)):
+        live = module("_live").Live("/w/launched.log", bad_points=points)
+        for line in lines:
+            live.feed(line)
+        assert (live.not_finite and (live.not_finite.step, live.not_finite.line)) == (first and (first, first))
+
+
 def test_without_being_asked_it_does_not_stop(tmp_path, trainer):
     result = start(tmp_path, "--quiet", command=[sys.executable, trainer, 12, 6])
     assert result.exit_code == 0
@@ -246,6 +256,21 @@ def test_it_stops_when_a_recipe_is_reached(tmp_path, trainer, recipe):
     assert "at step 15" in live["error"]
     assert live["facts"]["live"]["verdict_so_far"].startswith("pass: loss: first mean")
     assert live["facts"]["live"]["recipe"] == "mine/toy@2026-01-15"
+
+
+def test_a_log_of_no_known_format_is_ingested_and_judged_too(tmp_path, trainer, recipe):
+    options = ["--quiet", "--recipe", recipe, "--ingest", "--db", tmp_path / "x.duckdb"]
+    result = start(tmp_path, *options, command=[sys.executable, trainer, 12, 0])
+    assert result.exit_code == 1  # the training ended well, the recipe says no
+    assert "trainer: fail by mine/toy@2026-01-15" in result.stderr
+    job = folder(result)
+    assert re.search(rf"  loss: fail; lowest mean .*: not < 0.1 \({job}/launched.log:12\)", result.stderr)
+    db = llmstats.open(str(tmp_path / "x.duckdb"))
+    (row,) = db.query("SELECT run_id, experiment, kind, status, environment->>'runner' FROM runs").rows
+    assert row == (f"trainer/{job.name}", "trainer", "training", "completed", "train")
+    passed = start(tmp_path, *options, "--param", "threshold=0.2", command=[sys.executable, trainer, 12, 0])
+    assert passed.exit_code == 0
+    assert "pass by mine/toy" in passed.stderr
 
 
 def test_a_recipe_that_is_not_reached_is_said(tmp_path, trainer, recipe):
