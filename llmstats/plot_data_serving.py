@@ -90,7 +90,7 @@ class Sweep:
 
     system: str
     load: list[float]  #: ascending
-    speed: list[float]  #: output tokens per second of the whole system
+    speed: list[float]  #: output tokens per second, see `Cells.scope`
     ttft_p50: list[float]  #: seconds
     ttft_p99: list[float]
     failed: list[float]  #: loads of cells that failed
@@ -113,6 +113,7 @@ class Cells:
     cases: list[Case]
     placeless: list[str]  #: runs, failed ones mostly, that do not say their load
     footer: list[str]
+    scope: str = "of the whole system"  #: of the throughput, or ``per device``
 
 
 _LOADS = {"concurrency": "concurrent requests", "request_rate": "requests sent per second"}
@@ -132,7 +133,12 @@ def cells(con: Connection, given: Mapping[str, str]) -> Cells:
 
 
 def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Cells:
-    """Rows of the query ``serving`` as sweeps; see `cells`."""
+    """Rows of the query ``serving`` as sweeps; see `cells`.
+
+    Throughput is that of the system; where some state it per device alone, that of a device.
+    """
+    each = any(row["output_tokens_per_second"] is None and _per_device(row) is not None for row in rows)
+    rows = [{**row, "speed": _per_device(row) if each else row["output_tokens_per_second"]} for row in rows]
     load = next((kind for kind in _LOADS if any(_placed(row, kind) and not _failed(row) for row in rows)), None)
     if load is None:
         raise InputError(
@@ -146,7 +152,14 @@ def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Cells:
         Case(name, [_sweep(*of, load) for of in grouped(mine, "system").items()]) for name, mine in by_case(placed)
     ]
     placeless = [row["run_id"] + (" (failed)" if _failed(row) else "") for row in named if not _placed(row, load)]
-    return Cells(_LOADS[load], sorted({row["system"] for row in placed}), cases, placeless, _cells_footer(rows, text))
+    scope = "per device" if each else "of the whole system"
+    names = sorted({row["system"] for row in placed})
+    return Cells(_LOADS[load], names, cases, placeless, _cells_footer(rows, text), scope)
+
+
+def _per_device(row: Row) -> float | None:
+    value: float | None = row["output_tokens_per_second_per_device"]
+    return value
 
 
 def _no_cells(con: Connection, text: Mapping[str, str]) -> InputError:
@@ -157,7 +170,7 @@ def _no_cells(con: Connection, text: Mapping[str, str]) -> InputError:
 
 
 def _failed(row: Row) -> bool:
-    speed = row["output_tokens_per_second"]
+    speed = row["speed"]
     return row["status"] == "failed" or speed is None or not np.isfinite(speed)
 
 
@@ -184,10 +197,7 @@ def _definitions(rows: Sequence[Row]) -> list[str]:
 def _sweep(system: str, rows: Sequence[Row], load: str) -> Sweep:
     """By load; of repeated measurements of one cell the median."""
     good = sorted(grouped([r for r in rows if not _failed(r)], load).items(), key=lambda of: float(of[0]))
-    speed, p50, p99 = (
-        [_median([r[k] for r in cell]) for _, cell in good]
-        for k in ("output_tokens_per_second", "ttft_p50", "ttft_p99")
-    )
+    speed, p50, p99 = ([_median([r[k] for r in cell]) for _, cell in good] for k in ("speed", "ttft_p50", "ttft_p99"))
     failed = sorted({float(r[load]) for r in rows if _failed(r)})
     return Sweep(system, [float(x) for x, _ in good], speed, p50, p99, failed)
 

@@ -167,6 +167,25 @@ def t_limits(values):
     return [pytest.approx(math.exp(statistics.mean(logs) + sign * half), rel=1e-6) for sign in (-1, 1)]
 
 
+def test_a_run_that_failed_belongs_to_the_system_of_its_neighbours(bench):
+    bench.cell("a/1")
+    bench.cell(
+        "a/lost", load=64, tps=None, tpot=None, ttft=None, status="failed", extra=[(("success_rate", "value"), 0.0)]
+    )
+    (row,) = bench.ask("frontier")
+    assert (row["run_id"], row["points"], row["left_out"]) == ("a/1", 1, 1)
+    bench.cell("b/1", definitions={"tpot": "tpot@other"})
+    rows = bench.ask("frontier")
+    assert sorted(row["run_id"] for row in rows) == ["a/1", "a/lost", "b/1"], "it fits two systems: nobody knows which"
+
+
+def test_names_of_devices_that_the_catalogue_knows_as_one_are_one(bench):
+    bench.cell("a/1", device="NVIDIA A100-SXM4-80GB", tps=100, tpot=0.05)
+    bench.cell("a/2", device="A100-SXM4-80GB", tps=200, tpot=0.02, load=16)
+    bench.cell("a/3", device="A100-XYZ", tps=10, tpot=0.5)
+    assert sorted(runs(bench.ask("frontier"))) == ["a/2", "a/3"]
+
+
 def test_repeats_are_one_point_with_limits(bench):
     speeds = [96, 100, 104, 98, 102]
     for i, tps in enumerate(speeds):

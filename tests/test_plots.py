@@ -488,7 +488,7 @@ ROW = {
     "model": "m", "device": "d", "device_count": 2, "input_len": 10.0, "output_len": 20.0, "concurrency": 4.0,
     "request_rate": None, "output_tokens_per_second": 100.0, "ttft_p50": 0.1, "ttft_p99": 0.2, "status": "completed",
     "tps_definition": "tps@a", "ttft_definition": None, "run_id": "r", "framework": None, "precision": None,
-    "parallelism": None, "dataset": None, "source": "/w/a/r.log:1",
+    "parallelism": None, "dataset": None, "source": "/w/a/r.log:1", "output_tokens_per_second_per_device": 50.0,
 }  # fmt: skip
 
 
@@ -504,6 +504,33 @@ def test_definitions_are_never_mixed_unseen() -> None:
 def test_repeated_cells_are_their_median() -> None:
     data = cells_of(*[{"output_tokens_per_second": speed} for speed in (100.0, 300.0, 120.0)])
     assert data.cases[0].sweeps[0].speed == [120.0]
+
+
+def test_what_is_stated_per_device_alone_is_drawn_per_device() -> None:
+    data = cells_of(
+        {"output_tokens_per_second": None, "output_tokens_per_second_per_device": 30.0}, {"concurrency": 8.0}
+    )
+    assert (data.cases[0].sweeps[0].speed, data.scope) == ([30, 50], "per device")
+    figure = drawn(plot_serving.draw, data)
+    assert "output tokens per second per device" in words(figure)
+    assert "throughput per device" in words(figure)
+
+
+def test_frameworks_and_precisions_are_systems_of_their_own() -> None:
+    data = cells_of({"framework": "vllm", "precision": "fp8"}, {"framework": "sglang", "precision": "bf16"})
+    assert data.systems == ["m on 2 × d, sglang, bf16", "m on 2 × d, vllm, fp8"]
+
+
+def test_the_fullest_cases_are_drawn_and_only_their_systems_named() -> None:
+    lone = [{"input_len": float(i), "model": f"lone {i}"} for i in range(1, 6)]
+    full = [{"input_len": 99.0, "concurrency": c, "model": "full"} for c in (1.0, 2.0, 4.0)]
+    figure = drawn(plot_serving.draw, cells_of(*lone, *full))
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["1 tokens in, 20 out", "2 tokens in, 20 out", "3 tokens in, 20 out", "99 tokens in, 20 out"]
+    assert "full on 2 × d" in words(figure)
+    assert "lone 5" not in words(figure)
+    assert "2 more pairs of lengths and 2 systems, not drawn" in words(figure)
+    assert_readable(figure)
 
 
 def test_a_sweep_of_rates_has_rates_on_its_axis() -> None:

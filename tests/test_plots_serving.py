@@ -8,8 +8,9 @@ import pytest
 
 import llmstats
 from llmstats.errors import InputError, NotFound
-from llmstats.pictures import frontier, lengths
+from llmstats.pictures import frontier, lengths, slo
 from llmstats.plot_data_serving import system_names
+from llmstats.plot_style import INK
 from llmstats.plots import pictures, plot
 
 from .test_answers_serving import Bench, sweep
@@ -262,3 +263,52 @@ def test_many_systems_and_one_cell(bench):
 )
 def test_numbers_are_brief(value, text):
     assert lengths._brief(value) == text
+
+
+# --------------------------------------------------------------------------- service levels
+
+
+def test_the_share_that_meets_is_drawn_with_its_limits(bench):
+    for load in (1, 2, 4):
+        made = [{"ttft": 0.1 if i < 100 - 20 * load else 9.0, "output_tokens": 5} for i in range(100)]
+        bench.requests(f"a/{load}", made, config={"concurrency": load, "input_len": 16, "output_len": 5})
+    bench.requests("b/1", [{"ttft": 0.1, "output_tokens": 5}] * 50)
+    figure = drawn(slo.draw, fetched(bench, "slo", ttft="1", share="0.75"))
+    (axes,) = figure.axes
+    (joined,) = [x for x in axes.lines if x.get_marker() == "o"]
+    assert list(zip(joined.get_xdata(), joined.get_ydata(), strict=True)) == [(1, 80), (2, 60), (4, 20)]
+    spans = {
+        x.get_xdata()[0]: tuple(x.get_ydata()) for x in axes.lines if x.get_linewidth() == 1 and x.get_color() != INK
+    }
+    rows = {row["concurrency"]: row for row in bench.ask("slo", ttft=1, all=True)}
+    assert spans == {load: (100 * rows[load]["low"], 100 * rows[load]["high"]) for load in (1, 2, 4)}
+    (asked,) = [x for x in axes.lines if x.get_color() == INK]
+    assert set(asked.get_ydata()) == {75}
+    said = words(figure)
+    assert "TTFT ≤ 1 s" in said
+    assert "3 runs, 300 requests with a record of their own; definitions: ttft@requests" in said
+    assert "1 run without the times or the load, not drawn" in said
+    assert "llmstats query slo --all true --ttft 1 --share 0.75" in said
+    assert_readable(figure)
+
+
+def test_bounds_are_spans_beside_each_other(bench):
+    for device in "de":
+        sweep(bench, device, [100, 200], [0.02, 0.05], device=device)
+    bench.cell("f/1", case=(1, 1))
+    figure = drawn(slo.draw, fetched(bench, "slo", tpot="0.045"))
+    assert len(figure.axes) == 2
+    bars = [x for x in figure.axes[1].lines if x.get_linewidth() == 3.5]
+    rows = bench.ask("slo", tpot=0.045, all=True, pick="[de]*")
+    assert sorted(tuple(x.get_ydata()) for x in bars) == sorted((100 * r["low"], 100 * r["high"]) for r in rows)
+    assert len({x.get_xdata()[0] for x in bars}) == 4, "no two on one place"
+    assert "bounds from aggregates" in words(figure)
+    assert_readable(figure)
+
+
+def test_levels_need_a_limit_and_a_load(bench):
+    bench.requests("b/1", [{"ttft": 0.1, "output_tokens": 5}] * 50)
+    with pytest.raises(InputError, match="give a limit in seconds, such as --ttft"):
+        fetched(bench, "slo")
+    with pytest.raises(InputError, match="--label concurrency=8"):
+        fetched(bench, "slo", ttft="1")

@@ -3,7 +3,8 @@
 A cell is a row of the query ``serving``.  Two cells are of one system, and may be joined by a line or compared as
 loads of the same thing, when everything is equal that a reader would take for granted: model, device, framework,
 precision, the definitions of both values, the scope of the throughput, the lengths, the dataset, and whatever ``by``
-names.  What no file states is equal to nothing outside its folder: cells that do not say their model or device are
+names.  Names of devices that the catalogue knows as one are one.  What no file states is equal to nothing outside its
+folder: cells that do not say their model or device are
 one system only with those beside them.
 """
 
@@ -124,10 +125,11 @@ def _cell(
     each, whole = row[f"{tokens}_tokens_per_second_per_device"], row[f"{tokens}_tokens_per_second"]
     per = "device" if each is not None or (whole is None and row["device_count"]) else "system"
     stated = row["model"] is not None and row["device"] is not None
-    row = {**row, "per": per, "folder": None if stated else facts["folder"]}
+    row = {**row, "per": per, "folder": None if stated else facts["folder"], "run_key": facts["run_key"]}
     also = tuple(_named(row, facts, name) for name in by)
     row["apart"] = ", ".join(f"{k}={v}" for k, v in zip(by, also, strict=True) if v is not None) or None
-    system = (*(row[c] for c in SYSTEM), *(row[d] for d in definitions), also)
+    told = row | {"device": facts["catalogued"] or row["device"]}
+    system = (*(told[c] for c in SYSTEM), *(row[d] for d in definitions), also)
     setting = json.dumps([row["device_count"], row["parallelism"], facts["setting"]], sort_keys=True, default=str)
     return Cell(system, row, each if each is not None else whole, setting)
 
@@ -154,11 +156,15 @@ def _adopt(cell: Cell, known: Iterable[tuple[Any, ...]], a: int, b: int) -> Cell
 
 
 def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """Of every serving run: its columns, configuration and labels, and the folder of its first file."""
+    """Of every serving run: its columns, configuration, labels, catalogued device, and the folder of its first file."""
     asked = """
-        SELECT r.*, min(w.path) AS path FROM run_rows r
-          LEFT JOIN run_facts f ON f.run_key = r.run_key LEFT JOIN source_rows w ON w.source_key = f.source_key
-        WHERE r.kind = 'serving' GROUP BY ALL
+        WITH file AS (
+          SELECT f.run_key, min(w.path) AS path
+          FROM run_facts f JOIN source_rows w ON w.source_key = f.source_key GROUP BY f.run_key
+        )
+        SELECT r.*, f.path, CASE WHEN d.how IN ('alias', 'normalised') THEN d.device END AS catalogued
+        FROM run_rows r LEFT JOIN file f ON f.run_key = r.run_key LEFT JOIN _run_device() d ON d.run_key = r.run_key
+        WHERE r.kind = 'serving'
     """
     told = con.execute(asked)
     names = [column[0] for column in told.description]
@@ -229,6 +235,11 @@ def x_of(against: str) -> Callable[[Cell], float | None]:
     if against != "interactivity":
         return lambda cell: cell.row[column]
     return lambda cell: 1 / cell.row[column] if cell.row[column] else None
+
+
+def keys(found: Iterable[Cell]) -> str:
+    """The numbers of their runs, as SQL lists them; 0 where there are none."""
+    return ", ".join(map(str, sorted({cell.row["run_key"] for cell in found}))) or "0"
 
 
 def whose(cell: Cell) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     limits = _limits(given)
     asked = {name: given[name] for name in ("pick", "model", "device")}
     cells = _serving.cells(con, asked, given["by"], [f"{name}_definition" for name in limits], "output")
-    counted = _counted(con, limits, given["one_token"])
+    counted = _counted(con, limits, given["one_token"], _serving.keys(cells))
     stated = _stated(con)
     rows = []
     for system in _serving.systems(cells):
@@ -99,7 +99,7 @@ WITH one AS (
   SELECT q.run_key, q.source_key, q.line, q.request, q.ttft, q.e2e, q.success IS FALSE OR q.output_tokens = 0 AS failed,
     coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
     q.output_tokens = 1 AS single
-  FROM request_rows q
+  FROM request_rows q WHERE q.run_key IN ({keys})
 ),
 judged AS (
   SELECT o.*, o.single AND o.tpot IS NULL AND {tpot} AND o.failed IS NOT TRUE AS lone,
@@ -121,7 +121,9 @@ FROM counted c JOIN run_rows r ON r.run_key = c.run_key JOIN source_rows w ON w.
 """
 
 
-def _counted(con: duckdb.DuckDBPyConnection, limits: Mapping[str, float], one_token: str) -> dict[str, dict[str, Any]]:
+def _counted(
+    con: duckdb.DuckDBPyConnection, limits: Mapping[str, float], one_token: str, keys: str
+) -> dict[str, dict[str, Any]]:
     """Of each run that has records of its requests: how many meet the limits, and the line of one that does not."""
     lone = "(o.single AND o.tpot IS NULL)"
     tests = {name: f"(isfinite(o.{name}) AND o.{name} <= {limit!r})" for name, limit in limits.items()}
@@ -130,6 +132,7 @@ def _counted(con: duckdb.DuckDBPyConnection, limits: Mapping[str, float], one_to
         known["tpot"] = f"({known['tpot']} OR coalesce({lone}, false))"
         tests["tpot"] = f"CASE WHEN {lone} THEN {one_token == 'meets'} ELSE {tests['tpot']} END"
     asked = _COUNT.format(
+        keys=keys,
         tpot="tpot" in limits,
         known=" AND ".join(known.values()) or "true",
         within=" AND ".join(tests.values()) or "true",

@@ -27,11 +27,12 @@ parameter: device VARCHAR = '*' -- device or vendor, or a pattern with *
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from llmstats.answers import _serving
-from llmstats.query import Answer, rows
+from llmstats.query import Answer
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,42 +49,42 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     """See the module."""
     _serving.check_statistic(given["statistic"])
     asked = {name: given[name] for name in ("pick", "model", "device")}
-    cells = {row["run_id"]: row for row in rows(con, "serving", asked)}
+    cells = {cell.row["run_key"]: cell for cell in _serving.cells(con, asked, "", (), "output")}
     told = [
-        {name: cells[run][name] for name in ("model", "device", "concurrency", "request_rate")}
+        {name: cells[run].row[name] for name in ("model", "device", "concurrency", "request_rate", "run_id")}
         | _run(records, given["statistic"])
-        | {"run_id": run}
-        for run, records in _records(con, cells).items()
+        for run, records in _records(con, _serving.keys(cells.values()))
     ]
     told.sort(key=lambda row: (not row["steady"], row["run_id"]))
     return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in told])
 
 
-def _records(con: duckdb.DuckDBPyConnection, cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The requests of each run as arrays (NaN where nothing is stated), by the start; runs without any are left out."""
+_RECORDS = """
+SELECT q.run_key, q.source_key, q.line::DOUBLE AS line, q.started, q.started + q.e2e AS ended, q.ttft, q.e2e,
+  q.output_tokens::DOUBLE AS tokens,
+  coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
+  q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done
+FROM request_rows q
+WHERE q.run_key IN ({keys})
+ORDER BY q.run_key, q.started, q.request
+"""
+
+
+def _records(con: duckdb.DuckDBPyConnection, keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The requests of each run by their start, as arrays (NaN where nothing is stated), with ``path`` by source key."""
     import numpy as np
 
-    asked = """
-        SELECT r.run_id, q.started, q.started + q.e2e AS ended, q.ttft, q.e2e, q.output_tokens::DOUBLE AS tokens,
-          coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
-          q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done, w.path, q.line::DOUBLE AS line
-        FROM request_rows q JOIN run_rows r ON r.run_key = q.run_key JOIN source_rows w ON w.source_key = q.source_key
-        ORDER BY r.run_id, q.started, q.request
-    """
-    columns = con.execute(asked).fetchnumpy()
+    columns = con.execute(_RECORDS.format(keys=keys)).fetchnumpy()
     whole = {
         name: np.ma.filled(column, np.nan) if column.dtype.kind == "f" else np.ma.getdata(column)
         for name, column in columns.items()
     }
-    if not len(whole["run_id"]):
-        return {}
-    runs, first = np.unique(whole["run_id"].astype(str), return_index=True)
-    ends = [*first[1:], len(whole["run_id"])]
-    return {
-        str(run): {name: column[a:b] for name, column in whole.items()}
-        for run, a, b in zip(runs, first, ends, strict=True)
-        if run in cells
-    }
+    paths = dict(con.execute("SELECT w.source_key, w.path FROM source_rows w").fetchall())
+    edges = (
+        np.flatnonzero(np.diff(whole["run_key"], prepend=-1, append=-1)) if len(whole["run_key"]) else np.zeros(1, int)
+    )
+    for a, b in pairwise(edges.tolist()):
+        yield int(whole["run_key"][a]), {name: column[a:b] for name, column in whole.items()} | {"path": paths}
 
 
 def _run(records: Mapping[str, Any], statistic: str) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _run(records: Mapping[str, Any], statistic: str) -> dict[str, Any]:
             "steady": False,
             "reason": "cannot tell: the requests' records have no starts or no ends",
         }
-    kept = {name: column[timed] for name, column in records.items()}
+    kept = {name: column[timed] for name, column in records.items() if name != "path"} | {"path": records["path"]}
     zero, end = float(kept["started"].min()), float(kept["ended"].max())
     whole = _speeds(kept, zero, end, statistic)
     found = window(kept["started"], kept["ended"])
@@ -126,7 +127,7 @@ def _run(records: Mapping[str, Any], statistic: str) -> dict[str, Any]:
 
 def _place(records: Mapping[str, Any], i: int) -> str:
     line = records["line"][i]
-    return str(records["path"][i]) + (f":{line:.0f}" if line > 0 else "")
+    return str(records["path"][int(records["source_key"][i])]) + (f":{line:.0f}" if line > 0 else "")
 
 
 def _speeds(records: Mapping[str, Any], begin: float, end: float, statistic: str) -> dict[str, float | None]:

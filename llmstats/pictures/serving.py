@@ -31,7 +31,7 @@ def draw(data: Cells) -> Figure:
         _speed(rows[0][-1], case, names)
         _wait(rows[1][-1], case, names)
         rows[0][-1].set_title(short(case.name, 110 // len(cases)), size=10, weight="bold", color=INK)
-    _frame(rows, cases, data.load)
+    _frame(rows, cases, data)
     return figure
 
 
@@ -76,19 +76,19 @@ def _wait(axes: Axes, case: Case, systems: Sequence[str]) -> None:
         axes.plot(sweep.load, sweep.ttft_p99, linewidth=1.2, linestyle="--", **look, markerfacecolor="white")
 
 
-def _frame(rows: list[list[Axes]], cases: Sequence[Case], load: str) -> None:
+def _frame(rows: list[list[Axes]], cases: Sequence[Case], data: Cells) -> None:
     """Scales and names; those of y once per row."""
     for upper, lower, case in zip(*rows, cases, strict=True):
         _loads(upper, case, len(cases))
         _loads(lower, case, len(cases))
         upper.tick_params(labelbottom=False)
-        lower.set_xlabel(load)
+        lower.set_xlabel(data.load)
         for axes in (upper, lower):
             grid(axes)
             axes.tick_params(labelleft=axes is rows[0][0] or axes is rows[1][0])
     rows[0][0].set_ylim(bottom=0)
     number_axis(rows[0][0].yaxis)
-    rows[0][0].set_ylabel("output tokens per second")
+    rows[0][0].set_ylabel("output tokens per second" + (" per device" if data.scope == "per device" else ""))
     rows[1][0].set_ylabel("time to first token (s)")
     if any(x > 0 for case in cases for sweep in case.sweeps for x in (*sweep.ttft_p50, *sweep.ttft_p99)):
         rows[1][0].set_yscale("log")
@@ -123,7 +123,7 @@ def _apart(places: Sequence[float], most: int) -> list[float]:
 
 
 def _words(data: Cells, cases: Sequence[Case], names: Sequence[str]) -> Words:
-    note = "Above: throughput of the whole system, more is better. Below: wait for the first token, less is better."
+    note = f"Above: throughput {data.scope}, more is better. Below: wait for the first token, less is better."
     title = "What does serving yield, and how long do users wait, as the load grows?"
     return Words(title, note, _keys(data, cases, names), data.footer)
 

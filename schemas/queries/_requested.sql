@@ -18,9 +18,9 @@ told AS (
     sum(o.output_tokens) FILTER (o.done AND isfinite(o.ended)) AS output_tokens,
     sum(o.input_tokens) FILTER (o.done AND isfinite(o.ended)) AS input_tokens,
     count(*) FILTER (o.done AND isfinite(o.ended)) AS timed,
-    list(o.ttft ORDER BY o.ttft) FILTER (o.done AND isfinite(o.ttft)) AS ttfts,
-    list(o.tpot ORDER BY o.tpot) FILTER (o.done AND isfinite(o.tpot)) AS tpots,
-    list(o.e2e ORDER BY o.e2e) FILTER (o.done AND isfinite(o.e2e)) AS e2es,
+    list_sort(list(o.ttft) FILTER (o.done AND isfinite(o.ttft))) AS ttfts,
+    list_sort(list(o.tpot) FILTER (o.done AND isfinite(o.tpot))) AS tpots,
+    list_sort(list(o.e2e) FILTER (o.done AND isfinite(o.e2e))) AS e2es,
     min_by({source_key: o.source_key, line: o.line}, (NOT o.done, o.source_key, o.line)) AS first
   FROM one o
   GROUP BY o.run_key
