@@ -45,6 +45,8 @@ class Line:
 
 def distinct(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Of several points at one position the last."""
+    if (np.diff(x) > 0).all():
+        return x, y
     last = np.append(x[1:] != x[:-1], True)
     return x[last], y[last]
 
@@ -130,4 +132,6 @@ def aligned(every: Sequence[Curve], places: Places, align: str) -> tuple[str, st
 def _line(curve: Curve, x: Floats) -> Line:
     ends_odd = None if curve.finite[-1] else float(curve.values[-1])
     keep = curve.finite
+    if keep.all():
+        return Line(curve.experiment, x, curve, 0, ends_odd)
     return Line(curve.experiment, x[keep], curve.part(keep), int((~keep).sum()), ends_odd)

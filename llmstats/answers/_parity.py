@@ -280,7 +280,8 @@ def _gaps(parity: Parity, x: Floats) -> Floats:
 def _areas(parity: Parity, low: float, high: float) -> None:
     """Exact integrals of the straight pieces: of what lies between the curves, and of the signed gap."""
     every = [*parity.references, *parity.candidates]
-    x = np.unique(np.concatenate([[low, high], *(line.x for line in every)]))
+    apart_x = [line.x for i, line in enumerate(every) if not any(np.array_equal(line.x, o.x) for o in every[:i])]
+    x = np.unique(np.concatenate([[low, high], *apart_x]))
     x = x[(x >= low) & (x <= high)]
     reference = _mean_at(parity.references, x)
     apart = _mean_at(parity.candidates, x) - reference
