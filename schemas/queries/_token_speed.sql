@@ -3,7 +3,7 @@
 -- Of a run with logged steps: the steady speed per device of `throughput`.  Else the stated value: per device, of the
 -- system, of the forward pass of an inference, of all tokens of a serving benchmark.  Where only generated tokens are
 -- counted, `partial` says so.  `speed` is the system's unless `is_per_device`.  `published` is the stated MFU, of
--- logged ones the median over the steps.
+-- logged ones the median over the steps of that speed.
 CREATE OR REPLACE MACRO _token_speed(pick) AS TABLE
 WITH asked AS MATERIALIZED (
   SELECT k.run_key, r.run_id, r.kind FROM _picked(pick) k JOIN run_rows r ON r.run_key = k.run_key
@@ -32,7 +32,7 @@ said AS MATERIALIZED (
 ),
 logged AS MATERIALIZED (
   SELECT a.run_key, t.tokens_per_second_per_device AS speed, t.definition, t.devices, t.devices_from,
-    t.source || coalesce(':' || t.line, '') AS place
+    t.first_step, t.last_step, t.source || coalesce(':' || t.line, '') AS place
   FROM throughput(pick := pick) t JOIN asked a ON a.run_id = t.run_id
   WHERE t.tokens_per_second_per_device IS NOT NULL
 ),
@@ -50,11 +50,15 @@ stated AS (
 logged_mfu AS (
   SELECT s.run_key, median(s.value) AS mfu, any_value(s.definition) AS definition
   FROM (
-    SELECT x.run_key, x.definition, unnest(v.vals) AS value
-    FROM series_rows x JOIN asked a ON a.run_key = x.run_key JOIN block_values v ON v.series_key = x.series_key
+    SELECT x.run_key, x.definition, unnest(b.steps) AS step, unnest(v.vals) AS value, unnest(v.shown) AS shown
+    FROM series_rows x
+      JOIN asked a ON a.run_key = x.run_key
+      JOIN block_values v ON v.series_key = x.series_key
+      JOIN blocks b ON b.block_key = v.block_key
     WHERE x.metric = 'mfu' AND NOT v.hidden
   ) s
-  WHERE isfinite(s.value)
+    LEFT JOIN logged l ON l.run_key = s.run_key
+  WHERE isfinite(s.value) AND s.shown IS NOT FALSE AND coalesce(s.step BETWEEN l.first_step AND l.last_step, true)
   GROUP BY s.run_key
 ),
 published AS (
