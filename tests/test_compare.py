@@ -49,7 +49,8 @@ class Bench:
     def ask(self, query="compare", **parameters):
         self.store.commit(self.pending)
         self.pending = []
-        answer = llmstats.open(self.path).query(query, **parameters)
+        shown = {"detail": True} if query == "compare" else {}
+        answer = llmstats.open(self.path).query(query, **shown | parameters)
         return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
     def only(self, **parameters):
@@ -487,6 +488,15 @@ def test_devices_without_a_value_and_runs_without_a_name_are_told(bench):
     assert (modelless["why"], modelless["n"]) == ("names no device; read it again with --label device=NAME", 2)
     assert {r["comparability"] for r in (silent, nameless, modelless)} == {NEVER}
     assert bench.ask(strict=True) == []
+
+
+def test_details_are_shown_on_request(bench):
+    bench.speeds([100.0])
+    bench.speeds([50.0], device="X2")
+    brief, whole = bench.ask(detail=False)[0], bench.ask()[0]
+    assert set(whole) - set(brief) >= {"runs", "per_system", "samples", "baseline_source", "ratio_method"}
+    assert {"run_id", "source", "n", "definition", "interval_method"} <= set(brief)
+    assert all(whole[name] == brief[name] for name in brief)
 
 
 def test_a_model_on_one_device_is_no_comparison(bench):

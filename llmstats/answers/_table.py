@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 COLUMNS = (
     "model", "device", "case", "precision", "layout", "devices", "n", "value", "unit", "low", "high",
     "relative", "relative_low", "relative_high", "comparability", "why", "mfu", "memory", "accuracy", "loss",
-    "kind", "per", "per_device", "per_system", "samples", "metric", "definition", "statistic", "interval_method",
-    "ratio_method", "mfu_definition", "framework", "baseline", "run_id", "runs", "source", "baseline_source",
+    "kind", "definition", "interval_method", "run_id", "source",
+)  # fmt: skip
+DETAILS = (
+    "per", "per_device", "per_system", "samples", "metric", "statistic", "ratio_method", "mfu_definition",
+    "framework", "baseline", "runs", "baseline_source",
 )  # fmt: skip
 MEAN = "geometric mean"
 #: What a case is made of, and how it is written.

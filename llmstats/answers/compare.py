@@ -7,9 +7,11 @@ repeats of one measurement.
 
 `value` is the median of the `n` repeats, `low` and `high` its interval.  `relative` is how many times the baseline's,
 the ratio of the geometric means, with an interval of its own; intervals need 3 repeats (`interval_method` says which
-kind it is, or why there is none).  `per` tells what is compared: one device, the whole system where nobody said how
-many devices there were, or a value that does not grow with them.  `mfu`, `memory` (GiB of one device), `accuracy` and
-`loss` stand beside the speed, as the runs state them, else as their logs end (medians of the repeats).
+kind it is, or why there is none).  Speeds are those of one device (`unit`), of the whole system where nobody said how
+many devices there were.  `mfu`, `memory` (GiB of one device), `accuracy` and `loss` stand beside the speed (medians of
+the repeats): MFU as `mfu` recomputes it, else as published (`mfu_definition`); the others as the runs state them, else
+as their logs end.  `run_id` and `source` are the first of the repeats; `detail` names all of them, the scale of the
+comparison, both scales, samples, metric, methods and the baseline's source.
 
 `comparability` is `comparable`, `comparable with caveats` or `not comparable`; `why` names each condition in which the
 two sides differ, this one first, or that one of them does not state.  Other lengths, loads, sequence lengths, stages,
@@ -30,6 +32,7 @@ parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 parameter: per VARCHAR = 'device' -- compare one device or the whole system: device, system
 parameter: statistic VARCHAR = 'mean' -- statistic of the metric: mean, p50, p99 …
 parameter: strict BOOLEAN = false -- leave out what is not comparable
+parameter: detail BOOLEAN = false -- show all columns
 parameter: level DOUBLE = 0.95 -- share of intervals that hold the true value
 """
 
@@ -58,10 +61,12 @@ def answer(
     per: str,
     statistic: str,
     strict: bool,
+    detail: bool,
     level: float,
 ) -> Answer:
     """Rows as the module's docstring says."""
     asked = Asked(metric, statistic, kind, pick, model)
     comparison = compared(con, asked, baseline, device, per, level)
     rows = _table.rows(comparison.strictly() if strict else comparison, level)
-    return Answer(_table.COLUMNS, [tuple(row.get(name) for name in _table.COLUMNS) for row in rows])
+    columns = _table.COLUMNS + (_table.DETAILS if detail else ())
+    return Answer(columns, [tuple(row.get(name) for name in columns) for row in rows])
