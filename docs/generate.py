@@ -72,6 +72,14 @@ def parameters() -> str:
     return "\n\n".join(part.strip() for part in parts if part)
 
 
+def recipes() -> str:
+    """Each shipped recipe: what it asks for, how it reads its document, its parameters."""
+    from llmstats.recipe_pages import pages
+    from llmstats.recipes import list_recipes
+
+    return pages(list_recipes())
+
+
 def metrics() -> str:
     """Table of the canonical metrics."""
     from llmstats.catalog import metrics as catalogue
@@ -122,7 +130,8 @@ def commands() -> str:
 
 
 REGIONS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (formats, programs, queries, parameters, metrics, definitions, schema, commands)
+    part.__name__: part
+    for part in (formats, programs, queries, parameters, recipes, metrics, definitions, schema, commands)
 }
 
 

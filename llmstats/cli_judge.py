@@ -16,6 +16,9 @@ from llmstats.errors import InputError
 @click.option("--reference", metavar="RUN", help="The run to compare with, where the recipe compares.")
 @click.option("--param", "parameters", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the recipe.")
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write JUnit XML, too.")
+@click.option(
+    "--plot", "picture", type=click.Path(dir_okay=False), metavar="FILE", help="Draw the curves with the bound, too."
+)
 @click.option("--explain", is_flag=True, help="Print the recipe's rule, source and parameters instead.")
 @db_option
 @output_options
@@ -25,6 +28,7 @@ def judge(
     reference: str | None,
     parameters: Sequence[str],
     junit: str | None,
+    picture: str | None,
     explain: bool,
     db: str,
     form: str | None,
@@ -43,10 +47,14 @@ def judge(
     elif explain:
         _explain(recipe)
     else:
-        judgement = open_store(db).judge(recipe, *runs, reference=reference, **pairs(parameters, "--param"))
+        store = open_store(db)
+        judgement = store.judge(recipe, *runs, reference=reference, **pairs(parameters, "--param"))
         emit(judgement.answer(), form, output)
         if junit:
             _write(judgement.junit(), junit)
+        if picture:
+            name, given = judgement.picture()
+            store.plot(name, picture, **given)
         click.get_current_context().exit(judgement.exit_code)
 
 

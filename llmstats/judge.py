@@ -41,6 +41,7 @@ class Finding:
     unit: str | None = None
     definition: str | None = None
     precision: str | None = None
+    series: str | None = None  #: of the recipe's, the one that the run has
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Judgement:
 
     recipe: Recipe
     cases: tuple[Case, ...]
+    picks: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -87,6 +89,31 @@ class Judgement:
         from llmstats.junit import junit
 
         return junit(self)
+
+    def picture(self) -> tuple[str, dict[str, Any]]:
+        """The picture that shows the first criterion, and its parameters.
+
+        Raises:
+            InputError: there is none for such a criterion.
+        """
+        first, cases = self.recipe.criteria[0], self.cases
+        if first.reading == "reported" or first.phase != "train":
+            raise InputError(f"{self.recipe.name}: {first.name} is no curve of the training; nothing to draw")
+        had = [f.series for case in cases for f in case.findings if f.criterion == first.name and f.series]
+        series = had[0] if had else first.series[0]
+        if len(self.picks) > 1:
+            raise InputError("a picture shows one RUN, or those that one pattern with * fits")
+        pick = self.picks[0] if self.picks else "*"
+        window, reference = first.window, cases[0].reference
+        if first.compare != "value" and reference:
+            tolerance = {"tolerance": first.bound[1]} if first.bound and first.compare != "ratio" else {}
+            return "parity", {"reference": reference, "candidate": pick, "series": series, **tolerance}
+        if first.compare != "value" or first.bound is None or first.bound[0] not in ("below", "at_most"):
+            raise InputError(
+                f"{self.recipe.name}: {first.name} has no bound for a curve to stay below; nothing to draw"
+            )
+        given = {"threshold": first.bound[1], "min_steps": window.from_step or 0, "smooth": first.points}
+        return "convergence", {**given, "sustain": first.points, "series": series, "pick": pick}
 
     def answer(self) -> Answer:
         """One row per experiment and criterion."""
@@ -140,7 +167,7 @@ def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), refe
         )
         for e in which
     ]
-    return Judgement(recipe, _with_repeats(recipe, cases))
+    return Judgement(recipe, _with_repeats(recipe, cases), tuple(picks))
 
 
 def _reference(con: Connection, reference: str | None) -> Experiment | None:
@@ -194,16 +221,17 @@ def _findings(
             )
             for name, (found, of) in reported(con, criterion, which, other).items()
         }
-    against = next(_first_curves(con, criterion, [other]), None) if other else None
+    against = next((curve for _, curve in _first_curves(con, criterion, [other])), None) if other else None
     found = {}
-    for curve in _first_curves(con, criterion, which):
+    for series, curve in _first_curves(con, criterion, which):
         hours = float(np.max(curve.hours))
         if math.isfinite(hours):
             trained[curve.experiment] = max(hours, trained.get(curve.experiment, 0.0))
         definition = ", ".join(curve.definitions) or None
         result = judge(criterion, curve, against)
+        unit = _unit(criterion, curve.unit)
         found[curve.experiment] = Finding(
-            criterion.name, criterion.condition, result, _unit(criterion, curve.unit), definition, curve.precision
+            criterion.name, criterion.condition, result, unit, definition, curve.precision, series
         )
     none = Finding(criterion.name, criterion.condition, judge(criterion, None, against))
     return {e.name: found.get(e.name, none) for e in which}
@@ -214,13 +242,13 @@ def _unit(criterion: Criterion, unit: str | None) -> str | None:
     return unit if criterion.compare == "value" else None
 
 
-def _first_curves(con: Connection, criterion: Criterion, which: Sequence[Experiment]) -> Iterator[Curve]:
-    """Of each experiment the curve of the first of the criterion's series that it has."""
+def _first_curves(con: Connection, criterion: Criterion, which: Sequence[Experiment]) -> Iterator[tuple[str, Curve]]:
+    """Of each experiment the curve of the first of the criterion's series that it has, and that series."""
     left = {e.name: e for e in which}
     for series in criterion.series:
         for curve in curves(con, list(left.values()), series, criterion.phase, criterion.ranks):
             del left[curve.experiment]
-            yield curve
+            yield series, curve
 
 
 # --------------------------------------------------------------------------- conditions

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from llmstats.recipe_types import COMPARISONS, READINGS, SEARCHING, STEPWISE, Criterion, Parameter, Recipe, Window
+from llmstats.recipe_types import (
+    BOUNDS,
+    COMPARISONS,
+    READINGS,
+    SEARCHING,
+    STEPWISE,
+    Criterion,
+    Parameter,
+    Recipe,
+    Window,
+)
 
 
 def page(recipe: Recipe) -> str:
@@ -47,7 +57,10 @@ def _criterion(criterion: Criterion) -> str:
     if criterion.compare in ("ratio", "relative_difference"):
         how += f"; {COMPARISONS[criterion.compare]}"
     given = " and ".join(f"`{name}`" for name in criterion.needs)
-    asked = f"must be {criterion.condition}" if criterion.bound else f"judged with {given}" if given else "measured"
+    may = "".join(f"; judged with `{name}`" for key, name in criterion.unset if key in BOUNDS)
+    asked = (
+        f"must be {criterion.condition}" if criterion.bound else f"judged with {given}" if given else f"measured{may}"
+    )
     return f"**{criterion.name}** ({series}{phase}): {how}{_window(criterion.window)}{_case(criterion)}; {asked}"
 
 

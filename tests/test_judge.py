@@ -406,3 +406,24 @@ def test_the_library_says_the_same(store, path, tmp_path):
         db.judge("deepseek-v2-lite", threshold="x")
     with pytest.raises(InputError):
         db.judge("deepseek-r1-serving")
+
+
+# ---- the picture beside
+
+
+def test_the_picture_of_a_threshold_and_of_a_reference(store, path, tmp_path):
+    for name, shift in (("ref", 0.0), ("cand", 0.02)):
+        add(store, name, range(1, 101), [2 * math.exp(-s / 30) + 0.5 + shift for s in range(1, 101)])
+    db = ls.open(str(path))
+    name, given = db.judge("llama2-7b", "cand", points=7).picture()
+    assert (name, given["threshold"], given["smooth"], given["pick"]) == ("convergence", 1.716, 7, "cand")
+    name, given = db.judge("loss-alignment", "cand", reference="ref").picture()
+    assert (name, given["reference"], given["candidate"], given["tolerance"]) == ("parity", "ref", "cand", 0.02)
+    out = tmp_path / "p.png"
+    words = ["judge", "loss-alignment", "cand", "--reference", "ref", "--db", str(path), "--plot", str(out)]
+    assert run(*words).exit_code == 1
+    assert out.read_bytes().startswith(b"\x89PNG")
+    result = run("judge", "llama2-7b", "ref", "cand", "--db", str(path), "--plot", str(out))
+    assert (result.exit_code, "a picture shows one RUN" in result.stderr) == (2, True)
+    result = run("judge", "easyllm", "cand", "--db", str(path), "--plot", str(out))
+    assert (result.exit_code, "nothing to draw" in result.stderr) == (2, True)

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from llmstats.errors import NotFound, RecipeError
+from llmstats.recipe_pages import page
+from llmstats.recipe_types import (
+    BOUNDS,
+    CASES,
+    COMPARISONS,
+    KINDS,
+    PHASES,
+    RANKS,
+    READINGS,
+    Criterion,
+    Minimum,
+    Parameter,
+    Recipe,
+    Window,
+)
 from llmstats.recipes import bind, list_recipes, load, parse
 
 GOOD = """
@@ -151,3 +169,33 @@ def test_what_is_not_there_is_told_with_what_is_near() -> None:
         load("deepseek-v2-light")
     with pytest.raises(NotFound, match="2025-04-08"):
         load("aichip/deepseek-v2-lite@1999-01-01")
+
+
+def test_the_page_names_every_key_and_its_own_example_reads() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    example = parse(text.partition("```toml\n")[2].partition("```")[0], "recipes.md")
+    assert [c.bound for c in example.criteria] == [("below", 1.25), None]
+    keys = {field.name for kind in (Criterion, Window, Minimum, Recipe, Parameter) for field in fields(kind)}
+    hidden = {"bound", "unset", "needs", "path", "raw", "given", "parameters", "minimum", "criteria"}
+    for key in (keys - hidden) | {
+        *READINGS,
+        *COMPARISONS,
+        *BOUNDS,
+        *RANKS,
+        *PHASES,
+        *KINDS,
+        *CASES,
+        "document",
+        "date",
+    }:
+        assert f"`{key}`" in text or f"`{key} = " in text, key
+
+
+def test_a_recipe_in_words() -> None:
+    text = page(load("aichip/qwen"))
+    assert "**loss** (`loss` or `reduced_train_loss`): the last recorded value; |reading - reference's| over" in text
+    assert "from step 999; must be <= 0.05" in text
+    assert "| `step` | `999` | the last step |" in text
+    assert "needs at least 251 steps or 72 hours" in page(load("aichip/internvl"))
+    assert "| `max_loss` | must be given |" in page(load("aichip/bert"))
+    assert "judged with `max_loss`" in page(load("aichip/bert"))
