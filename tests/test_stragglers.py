@@ -162,6 +162,8 @@ def test_ranks_that_take_turns_are_scattered(store):
     (range(8, 16), {"node_count": 4, "device_count": 32}, "node 1", None),
     ([*range(8, 16), *range(24, 32)], {"node_count": 4, "device_count": 32}, "nodes 1, 3", None),
     (range(8, 16), {}, "contiguous", None),
+    (range(4, 8), {"config": {"nproc_per_node": 4}}, "node 1", None),
+    (range(4, 8), {"environment": {"LOCAL_WORLD_SIZE": "4"}}, "node 1", None),
     (range(4, 8), {"parallelism": "tp4-pp2"}, "contiguous", "a tensor-parallel group (tp=4)"),
     (range(16, 32), {"parallelism": "tp4-pp2"}, "contiguous", "a pipeline stage (pp=2)"),
     (range(3, 32, 8), {"node_count": 4, "device_count": 32}, "every 8th", "the same device of each node"),

@@ -7,7 +7,8 @@ that does not let it be known one of kind `cannot tell`, with the `reason`.
 which chance explains in fewer than one run of twenty), `one-off` (a stretch of steps), `scattered` (what is left of
 one-off stretches beyond the `most` costliest: ranks that take turns), `all ranks` (no rank stands out, yet the step
 was slow for the quick quarter of them too).  `shape`: one rank, a node, `contiguous` neighbours, `every 8th` rank, or
-several ranks.  Nodes are known where the log says how many there are, or by `per_node`.
+several ranks.  Nodes are known where the log says how many there are or how many ranks each holds (`nproc_per_node`,
+`gpus_per_node`, `LOCAL_WORLD_SIZE`), or by `per_node`; ranks are counted node by node.
 
 `phase` is what took longer: waiting for data, computing, communicating where ranks log it (`gradient_sync_time`), or
 unknown where the log does not split a step.  Ranks wait for each other: where one gets its data late, the steps of the
@@ -58,7 +59,9 @@ WITH member AS (
   WHERE r.driver IS NOT NULL
   GROUP BY r.run_key
 )
-SELECT m.*, k.run_id, k.experiment, k.device_count, k.node_count, k.parallelism, w.path, x.rank AS said
+SELECT m.*, k.run_id, k.experiment, k.device_count, k.node_count, k.parallelism, w.path, x.rank AS said,
+  try_cast(coalesce(k.config->>'nproc_per_node', k.config->>'gpus_per_node', k.config->>'num_gpus_per_node',
+    k.environment->>'LOCAL_WORLD_SIZE') AS INTEGER) AS per_node
 FROM member m
   JOIN run_rows k ON k.run_key = m.run_key
   JOIN series_rows x ON x.series_key = m.series_key
@@ -107,7 +110,7 @@ def _findings(con: duckdb.DuckDBPyConnection, run: Row, given: Mapping[str, Any]
 
 def _per_node(run: Row) -> int | None:
     nodes, devices = run["node_count"], run["device_count"] or run["ranks"]
-    return devices // nodes if nodes and devices % nodes == 0 else None
+    return devices // nodes if nodes and devices % nodes == 0 else run["per_node"]
 
 
 def _nobody(times: RankTimes) -> str:

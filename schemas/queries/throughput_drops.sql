@@ -1,15 +1,16 @@
 -- When did a training run slow down, and was it waiting for data or computing?
 --
--- `drops` for short.  One row per stretch of logged steps whose speed lies below `drop` times the run's median, warm-up left out (see
--- `throughput`).  `cause` is `data wait` where waiting for data explains at least half of the time beyond the usual,
--- `compute` where it does not, `fewer tokens` where the steps took no longer, else `not known`.
--- `ranks`: where several ranks log, those with at least half the excess of the worst one (of data wait, or of
--- their own time), the worst first, ten at most; `groups` draws neighbours among all of them together (`8–15`): the
--- ranks of a node or of a tensor-parallel group.  `speed_min`, `speed_median`: what the slowest and the median rank
--- computed in that stretch, per device and second, over the run's median (`ratio` is that of all ranks together);
--- `data_max` and `data_median`: seconds that the worst and the median rank waited for data per step.  `heavy_ranks`:
--- up to ten ranks whose attention work (`attention_pack_ratio`) was at least 1.5 times that of the median rank in a
--- drop of compute, the heaviest first; `attention_max` is the highest in any step, `attention_median` the usual one.
+-- `drops` for short.  One row per stretch of logged steps whose speed lies below `drop` times the run's median,
+-- warm-up left out (see `throughput`).  `cause` is `data wait` where waiting for data explains at least half of the
+-- time beyond the usual, `compute` where it does not, `fewer tokens` where the steps took no longer, else `not known`.
+--
+-- Where several ranks log: `ranks` are those with at least half the excess of the worst one (of data wait, or of their
+-- own time), the worst first, ten at most; `groups` draws neighbours among all of them together (`8–15`): the ranks of
+-- a node, or of a tensor-parallel group.  `speed_min` and `speed_median` are the speed per device of the slowest and of
+-- the median rank in that stretch, over the run's median (`ratio` is that of the system); `data_max` and `data_median`
+-- the seconds that the worst and the median rank waited for data per step.  `heavy_ranks`: in a drop of compute, up to
+-- ten ranks whose attention work (`attention_pack_ratio`) was at least 1.5 times the median rank's, the heaviest first;
+-- `attention_max` is the highest in a step of that stretch, `attention_median` the usual one of the run.
 --
 -- parameter: drop DOUBLE = 0.7 -- share of the median speed below which a step counts as slow
 -- parameter: warmup DOUBLE = 0.01 -- share of the records left out at the start (10 to 100 records; 0: none)
