@@ -8,6 +8,7 @@ is read by ``generic_steps``: a step and ``key: value`` pairs on a line.
 from __future__ import annotations
 
 import math
+import re
 import time
 from array import array
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ FALLBACK = "generic_steps"
 DOCUMENT_PAUSE, DOCUMENT_BYTES = 5.0, 8 << 20
 #: Facts of a run that say how many steps it will make.
 _TOTALS = ("max_iters", "train_iters", "max_steps", "total_steps")
-#: Recent steps by which a speed is told, where the log tells none.
+#: Recent steps by which a speed is told, where the log tells none; recent lines in which the last step is looked for.
 _RECENT = 50
 
 
@@ -120,7 +121,10 @@ class Live:
             self._recognise(stretch)
         if self._reader and (final or stretch):
             self._take(self._reader.read(stretch, final=final))
-        return _last_pieces(stretch) if stretch else []
+        lines = _last_pieces(stretch) if stretch else []
+        if self.total is None and self.step is not None:
+            self.total = _total(lines[-_RECENT:], self.step)
+        return lines
 
     def _recognise(self, stretch: Stretch) -> None:
         """Choose the format by the first 64 KiB, as an ingest does; begin anew where that changes the choice."""
@@ -241,6 +245,15 @@ def _parser_of(head: Head, size: int) -> Parser | None:
         return told
     general = formats.parser(FALLBACK)
     return general if size >= HEAD_BYTES or general.detect(head) else None
+
+
+def _total(lines: list[str], step: int) -> int | None:
+    """What stands behind the step in ``[ 10/96000]`` or ``step 10/1000``; of an epoch it would be its length."""
+    for line in reversed(lines):
+        found = re.search(rf"(?<![\d.]){step}\s*/\s*(\d{{1,15}})(?![\d.])", line)
+        if found and int(found[1]) >= step and "epoch" not in line.lower():
+            return int(found[1])
+    return None
 
 
 def _last_pieces(stretch: Stretch) -> list[str]:

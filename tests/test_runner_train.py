@@ -325,20 +325,39 @@ def on_a_terminal(words, until=None, send=None):
 
 def test_the_live_line_on_a_terminal(tmp_path, trainer, recipe):
     words = [sys.executable, "-m", "llmstats", "run", "train", "--recipe", recipe, "--work-dir", tmp_path / "w", "--"]
-    shown, out, code = on_a_terminal([*words, sys.executable, trainer, 250, 0])
-    assert code == 0
-    assert Path(out.strip()).is_dir()
-    states = [s for s in re.split(r"\r\x1b\[2K", shown) if re.match(r"step [\d,]+  loss", s)]
-    assert len(states) >= 3
-    steps = [int(re.match(r"step (\d+)", s)[1]) for s in states]
+    four = r"(?s)(?:\r\x1b\[2Kstep \d+/1,000  loss.*){4}"
+    shown, out, code = on_a_terminal([*words, sys.executable, trainer, -1, 0], until=four, send=signal.SIGINT)
+    assert code == 130
+    assert told(Path(out.strip()))["status"] == "interrupted"
+    states = [s for s in re.split(r"\r\x1b\[2K", shown) if re.match(r"step [\d,]+/1,000  loss", s)]
+    steps = [int(re.match(r"step ([\d,]+)", s)[1].replace(",", "")) for s in states]
     assert steps == sorted(steps)
-    assert re.match(r"step \d+  loss [\d.]+  512\.5 token/s  so far: (cannot tell|fail|pass)", states[1])
-    assert all(len(s.splitlines()[0]) <= 80 for s in states)  # no wider than the terminal, or it would wrap
+    assert steps[-1] > steps[0]
+    for state in states:
+        assert re.match(
+            r"step [\d,]+/1,000  loss [\d.]+  512\.5 token/s  eta 0:00:\d\d  so far: (cann|fail|pass)", state
+        )
+        assert len(state.splitlines()[0]) <= 80  # no wider than the terminal, or it would wrap
     # the program's lines are all there, each on a line of its own
     plain = re.sub(r"\r\x1b\[2K", "\n", shown)
-    assert [int(n) for n in re.findall(r"(?m)^step (\d+)/1000 loss: [\d.]+ tokens_per_second: 512\.5\r?$", plain)] == [
-        *range(1, 251)
-    ]
+    printed = re.findall(r"(?m)^step (\d+)/1000 loss: [\d.]+ tokens_per_second: 512\.5\r?$", plain)
+    assert [int(n) for n in printed] == list(range(1, len(printed) + 1))
+    assert len(printed) >= steps[-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "total"),
+    [
+        (b"2025/02/09 07:49:32 - mmengine - INFO - Iter(train) [   10/96000]  lr: 1e-05  loss: 0.5\n", 96000),
+        (b"2025/02/09 07:49:32 - mmengine - INFO - Epoch(train)   [1][  10/120]  lr: 1e-05  loss: 0.5\n", None),
+        (b"step 10/400 loss=0.5\n", 400),
+        (b"step 10 loss=0.5 seen 110/4000\n", None),
+    ],
+)
+def test_how_many_steps_there_will_be(line, total):
+    live = module("_live").Live("/w/launched.log")
+    live.feed(line)
+    assert (live.step, live.total) == (10, total)
 
 
 def test_where_standard_error_is_no_terminal_there_is_no_live_line(tmp_path, trainer):
