@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class Finding:
     definition: str | None = None
     precision: str | None = None
     series: str | None = None  #: of the recipe's, the one that the run has
+    place: str | None = None  #: the last line of its curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Case:
     steps_redone: int
     reference: str | None
     findings: tuple[Finding, ...]
+    place: str | None = None  #: where to start reading: the last line of a curve, else a file
 
     @property
     def verdict(self) -> str:
@@ -127,11 +129,12 @@ _CONDITIONS = ("minimum", "repeats")
 
 def _row(case: Case, finding: Finding, recipe: str) -> tuple[Any, ...]:
     found, n = finding.found, finding.found.number
+    source = (n.last_at if n else None) or finding.place or case.place
     about = (n.points, n.non_finite, n.step) if n else (None, None, None)
     return (
         case.experiment, case.verdict, finding.criterion, found.result, found.reason, n.value if n else None,
         finding.asked, found.reference, *about, finding.unit, finding.definition, finding.precision, case.attempts,
-        case.steps_redone, n.first_at if n else None, n.last_at if n else None, case.reference, recipe, case.run_id,
+        case.steps_redone, n.first_at if n else None, source, case.reference, recipe, case.run_id,
     )  # fmt: skip
 
 
@@ -148,13 +151,14 @@ def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), refe
     other = _reference(con, reference)
     every = experiments(con, picks or ["*"])
     which = every if picks else _fitting(con, recipe, every)
-    if other and len(which) > 1:
-        which = [e for e in which if e.name != other.name]
+    if other and [e.name for e in which] == [other.name]:
+        raise InputError(f"nothing to judge: {other.name} is the reference itself")
+    which = [e for e in which if other is None or e.name != other.name]
     if not which:
         names = " or ".join(dict.fromkeys(name for c in recipe.criteria for name in c.series))
         raise InputError(f"nothing to judge: no {recipe.kind} run here has {names} (llmstats ingest PATH reads logs)")
-    trained: dict[str, float] = {}
-    per_criterion = [_findings(con, criterion, which, other, trained) for criterion in recipe.criteria]
+    seen = _Seen(_files(con, which))
+    per_criterion = [_findings(con, criterion, which, other, seen) for criterion in recipe.criteria]
     redone = dict(con.execute("SELECT d.experiment, d.steps FROM _redone() d").fetchall())
     cases = [
         Case(
@@ -163,7 +167,8 @@ def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), refe
             len(e.run_ids),
             redone.get(e.name, 0),
             other.name if other else None,
-            _together(recipe.minimum, e, trained.get(e.name), [found[e.name] for found in per_criterion]),
+            _together(recipe.minimum, e, seen.hours.get(e.name), [found[e.name] for found in per_criterion]),
+            seen.places.get(e.name),
         )
         for e in which
     ]
@@ -180,6 +185,31 @@ def _reference(con: Connection, reference: str | None) -> Experiment | None:
     return found[0]
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What the curves tell of each experiment besides: where to start reading, and the hours trained."""
+
+    places: dict[str, str]
+    hours: dict[str, float] = field(default_factory=dict)
+
+    def note(self, curve: Curve) -> None:
+        self.places[curve.experiment] = curve.at(-1)
+        hours = float(np.max(curve.hours))
+        if math.isfinite(hours):
+            self.hours[curve.experiment] = max(hours, self.hours.get(curve.experiment, 0.0))
+
+
+def _files(con: Connection, which: Sequence[Experiment]) -> dict[str, str]:
+    """A file of each experiment: the one that says most of it."""
+    keys = ", ".join(str(key) for e in which for key in e.run_keys)
+    return dict(con.execute(_FILE.format(keys=keys)).fetchall())
+
+
+_FILE = """
+SELECT r.experiment, min_by(w.path, (-len(f.facts::VARCHAR), w.path))
+FROM run_rows r JOIN run_facts f ON f.run_key = r.run_key JOIN source_rows w ON w.source_key = f.source_key
+WHERE r.run_key IN ({keys}) GROUP BY r.experiment
+"""
 _LOGGED = """
 SELECT r.experiment FROM run_rows r JOIN series_rows s ON s.run_key = r.run_key
 WHERE s.device_index IS NULL AND s.phase = {phase} AND (s.metric = {name} OR s.raw_name = {name})
@@ -206,9 +236,9 @@ def _findings(
     criterion: Criterion,
     which: Sequence[Experiment],
     other: Experiment | None,
-    trained: dict[str, float],
+    seen: _Seen,
 ) -> dict[str, Finding]:
-    """What came of one criterion, by experiment; notes the hours that each trained."""
+    """What came of one criterion, by experiment; notes what was seen of each."""
     if criterion.reading == "reported":
         return {
             name: Finding(
@@ -224,14 +254,17 @@ def _findings(
     against = next((curve for _, curve in _first_curves(con, criterion, [other])), None) if other else None
     found = {}
     for series, curve in _first_curves(con, criterion, which):
-        hours = float(np.max(curve.hours))
-        if math.isfinite(hours):
-            trained[curve.experiment] = max(hours, trained.get(curve.experiment, 0.0))
+        seen.note(curve)
         definition = ", ".join(curve.definitions) or None
-        result = judge(criterion, curve, against)
-        unit = _unit(criterion, curve.unit)
         found[curve.experiment] = Finding(
-            criterion.name, criterion.condition, result, unit, definition, curve.precision, series
+            criterion.name,
+            criterion.condition,
+            judge(criterion, curve, against),
+            _unit(criterion, curve.unit),
+            definition,
+            curve.precision,
+            series,
+            curve.at(-1),
         )
     none = Finding(criterion.name, criterion.condition, judge(criterion, None, against))
     return {e.name: found.get(e.name, none) for e in which}
@@ -287,10 +320,7 @@ def _held_back(finding: Finding, condition: Finding) -> Finding:
     if condition.found.result == PASS or found.number is None or found.result not in (PASS, FAIL):
         return finding
     reason = f"{found.reason}; too short to judge"
-    return Finding(
-        finding.criterion, finding.asked, Found(CANNOT_TELL, reason, found.number, found.reference), finding.unit,
-        finding.definition, finding.precision,
-    )  # fmt: skip
+    return replace(finding, found=Found(CANNOT_TELL, reason, found.number, found.reference))
 
 
 def _with_repeats(recipe: Recipe, cases: Sequence[Case]) -> tuple[Case, ...]:
@@ -301,6 +331,4 @@ def _with_repeats(recipe: Recipe, cases: Sequence[Case]) -> tuple[Case, ...]:
     enough = len(cases) >= least
     found = Found(PASS if enough else CANNOT_TELL, f"{len(cases)} of {least} repeats")
     row = Finding("repeats", f">= {least}", found)
-    return tuple(
-        Case(c.experiment, c.run_id, c.attempts, c.steps_redone, c.reference, (row, *c.findings)) for c in cases
-    )
+    return tuple(replace(c, findings=(row, *c.findings)) for c in cases)

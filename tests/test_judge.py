@@ -83,6 +83,7 @@ def test_two_lines_of_text_are_no_verdict(store, path):
     assert (judgement.verdict, judgement.exit_code) == ("cannot tell", 3)
     assert rows["loss"]["reason"] == "has 2 of the 50 points of a mean"
     assert rows["minimum"]["reason"] == "reached step 8860; needed: step 2000"
+    assert {row["source"] for row in rows.values()} == {"/w/deepseek/20250209_074932/loss.log:8960"}
     assert rows["speed"]["result"] == "not measured"
 
 
@@ -133,6 +134,8 @@ def test_the_qwenvl_rule_compares_one_iteration_with_the_reference(store, path):
     assert (row["reference"], row["reference_run"], row["asked"]) == (1.60, "ref", "<= 0.05")
     alone = db.judge("qwenvl", "good")
     assert alone.verdict == "cannot tell"
+    with pytest.raises(InputError, match="ref is the reference itself"):
+        db.judge("qwenvl", "ref", reference="ref")
     assert "--reference RUN or --param baseline=VALUE" in str(told(alone)["loss"]["reason"])
     assert db.judge("qwenvl", "good", baseline=1.6).verdict == "pass"
 
@@ -164,6 +167,13 @@ def test_a_figure_missing_in_the_document_and_hours_of_training(store, path):
     short = told(db.judge("aichip/bert", max_loss=1, min_hours=80))
     assert short["minimum"]["result"] == "cannot tell"
     assert short["loss"]["reason"] == "last value 2 at step 262800: not <= 1; too short to judge"
+
+
+def test_a_short_run_that_ends_in_nan_has_failed(store, path):
+    add(store, "a", range(1, 11), [1.0] * 9 + [math.nan])
+    add(store, "b", range(1, 11), [1.0] * 10)
+    verdicts = {c.experiment: c.verdict for c in ls.open(str(path)).judge("deepseek-v2-lite").cases}
+    assert verdicts == {"a": "fail", "b": "cannot tell"}
 
 
 # ---- which curve
