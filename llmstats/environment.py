@@ -173,19 +173,23 @@ def devices() -> tuple[list[Device], str | None]:
     return [{"vendor": None, "model": cpu_model(), "memory": host_memory(), "driver": None}], "cpu"
 
 
-#: torch's name of a kind of device -> who makes it, where that is one company.
-TORCH_VENDORS = {"cuda": "NVIDIA", "npu": "Ascend", "mlu": "Cambricon", "musa": "Moore Threads", "xpu": "Intel"}
+#: torch's name of a kind of device -> who makes it, where that is one company; ``cuda`` is imitated by several.
+TORCH_VENDORS = {"cuda": None, "npu": "Ascend", "mlu": "Cambricon", "musa": "Moore Threads", "xpu": "Intel"}
+_CUDA_VENDORS = {
+    "NVIDIA": re.compile(r"NVIDIA|Tesla|GeForce|Quadro", re.I),
+    "AMD": re.compile(r"\bAMD\b|Instinct|Radeon", re.I),
+    "Iluvatar": re.compile(r"Iluvatar", re.I),
+    "MetaX": re.compile(r"MetaX|\bMXC", re.I),
+}
 
 
 def torch_devices() -> list[Device]:
     """Accelerators of the imported torch; empty where it sees none."""
     torch = sys.modules["torch"]
-    for kind, maker in TORCH_VENDORS.items():
+    for kind in TORCH_VENDORS:
         module = getattr(torch, kind, None)
-        if module is None or not _available(module):
-            continue
-        vendor = "AMD" if kind == "cuda" and getattr(torch.version, "hip", None) else maker
-        return [_torch_device(module, index, vendor) for index in range(module.device_count())]
+        if module is not None and _available(module):
+            return [torch_device(kind, module, index) for index in range(module.device_count())]
     return []
 
 
@@ -196,13 +200,16 @@ def _available(module: Any) -> bool:
         return False
 
 
-def _torch_device(module: Any, index: int, vendor: str) -> Device:
-    found: Device = {"vendor": vendor, "model": None, "memory": None, "driver": None}
+def torch_device(kind: str, module: Any, index: int) -> Device:
+    """One device of ``torch.cuda`` and the like; whose it is where kind or name tell."""
+    found: Device = {"vendor": TORCH_VENDORS[kind], "model": None, "memory": None, "driver": None}
     try:
         found["model"] = module.get_device_name(index)
         found["memory"] = int(module.get_device_properties(index).total_memory)
     except (AttributeError, RuntimeError):
         pass  # an older plug-in: what it does not say stays unknown
+    named = (vendor for vendor, pattern in _CUDA_VENDORS.items() if pattern.search(found["model"] or ""))
+    found["vendor"] = found["vendor"] or next(named, None)
     return found
 
 

@@ -287,7 +287,7 @@ def perform(runner: Runner, plan: Plan, job: Job) -> int:
         LlmstatsError: it failed; run.json says ``failed`` and why.
     """
     try:
-        with _ending_signals():
+        with ending_signals():
             code = runner.run(plan, job)
     except KeyboardInterrupt:
         job.finish("interrupted", exit_code=130, error="interrupted by a signal")
@@ -307,7 +307,9 @@ def perform(runner: Runner, plan: Plan, job: Job) -> int:
 
 
 @contextmanager
-def _ending_signals() -> Iterator[None]:
+def ending_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end what is inside as Ctrl-C does, with `Ended`."""
+
     def end(number: int, _frame: object) -> None:
         raise Ended(signal.Signals(number).name)
 

@@ -17,21 +17,31 @@ KINDS = ("cuda", "npu", "mlu", "musa", "xpu", "cpu")
 
 @dataclass(frozen=True)
 class Accelerator:
-    """The devices of one kind in this process.  ``module`` is ``torch.cuda`` and the like; None: the processor."""
+    """The devices that this process works with.
+
+    ``module`` is ``torch.cuda`` and the like (None: the processor); no device but those of ``indices`` is touched,
+    since the first touch of a device takes memory there.
+    """
 
     kind: str
     module: Any = None
+    indices: tuple[int, ...] = (0,)
+
+    @property
+    def place(self) -> str:
+        """Where inputs go: the first device, as torch writes it."""
+        return "cpu" if self.module is None else f"{self.kind}:{self.indices[0]}"
 
     def sync(self) -> None:
         """Wait until all that was given to the devices is done."""
         if self.module is not None:
-            for index in range(self.module.device_count()):
+            for index in self.indices:
                 self.module.synchronize(index)
 
     def forget_peaks(self) -> None:
         """Begin a new reckoning of the memory peaks."""
         if self.module is not None and hasattr(self.module, "reset_peak_memory_stats"):
-            for index in range(self.module.device_count()):
+            for index in self.indices:
                 self.module.reset_peak_memory_stats(index)
 
     def memory(self) -> list[dict[str, int | None]]:
@@ -39,7 +49,7 @@ class Accelerator:
         if self.module is None:
             used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
             return [{"used": used, "total": environment.host_memory(), "allocated_peak": None, "reserved_peak": None}]
-        return [self._memory(index) for index in range(self.module.device_count())]
+        return [self._memory(index) for index in self.indices]
 
     def _memory(self, index: int) -> dict[str, int | None]:
         free, total = self._ask("mem_get_info", index) or (None, None)
@@ -59,7 +69,7 @@ class Accelerator:
         """Vendor, model and memory of the first device."""
         if self.module is None:
             return {"vendor": None, "model": environment.cpu_model(), "memory": environment.host_memory()}
-        return environment.torch_devices()[0]
+        return environment.torch_device(self.kind, self.module, self.indices[0])
 
 
 def accelerator(kind: str | None) -> Accelerator:

@@ -140,8 +140,8 @@ def devices_of(model: Any, tensor_parallel: int) -> int:
 class Cost:
     """Floating-point operations of one forward pass over whole sequences.
 
-    A matrix product with ``p`` parameters costs 2p per token; every parameter counts but the table of input
-    embeddings (a look-up), unless it is the output layer as well.  Causal attention over n tokens costs
+    A matrix product with ``p`` parameters costs 2p per token; every matrix counts but tables of embeddings (a look-up),
+    unless one is the output layer as well.  Causal attention over n tokens costs
     2 n (n + 1) d per layer, with d = heads times head size: products with keys and with values, 2td each for the
     t-th token.  Windows of sliding attention, norms and activations are not considered.  Source: Kaplan et al. 2020
     (section 2.1) and the appendix B of PaLM (Chowdhery et al. 2022), forward pass alone.
@@ -177,10 +177,11 @@ def cost_of(how: Loading) -> Cost | str:
     if not heads or not layers:
         return "no FLOP/s and no MFU: config.json names no num_attention_heads and num_hidden_layers"
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    output = getattr(model.get_output_embeddings(), "weight", None)
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)} - {id(output)}
+    matrices = [p for p in model.parameters() if p.dim() > 1 and id(p) not in tables]
     every = sum(p.numel() for p in model.parameters())
-    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
-    tied = outputs is not None and outputs.weight is inputs.weight
-    return Cost(every, every - (0 if tied else inputs.weight.numel()), layers, heads * size)
+    return Cost(every, sum(p.numel() for p in matrices), layers, heads * size)
 
 
 def offline() -> None:

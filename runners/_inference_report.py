@@ -104,7 +104,7 @@ class Report:
         if exact == "tf32":
             self.notes.append("matrix products in TF32 (--tf32)")
         self.facts = {
-            "vendor": device["vendor"],
+            "vendor": self.peak.vendor or device["vendor"],
             "device": device["model"],
             "device_count": count,
             "catalogued_device": self.peak.device,

@@ -6,11 +6,13 @@ that tensor parallelism starts the same program once per device.  Exit codes: 0;
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmstats import environment
 from llmstats.errors import InputError, LlmstatsError
+from llmstats.running import ending_signals
 
 from . import _causal_lm as causal_lm
 from ._accelerator import Accelerator, accelerator
@@ -80,29 +83,40 @@ def _compiler_cache() -> Iterator[list[str]]:
 
 
 def _reported(settings: Settings, folder: str, notes: list[str]) -> int:
-    first = os.environ.get("RANK", "0") == "0"
+    rank = os.environ.get("RANK", "0")
+    first = rank == "0"
     with open(os.path.join(folder, LOG) if first else os.devnull, "a", encoding="utf-8") as file:
         log = ContainerLog(file, sys.stderr if first else None)
         report = Report(folder if first else None, vars(settings), notes if "inductor" in settings.engines else [])
         try:
-            _measure(settings, log, report)
+            with ending_signals():
+                _explained(settings, log, report, folder)
         except KeyboardInterrupt:
-            return _ended(log, report, "interrupted", "interrupted by a signal: what stands above is partial", 130)
+            status, error, code = "interrupted", "interrupted by a signal: what stands above is partial", 130
         except LlmstatsError as why:
-            return _ended(log, report, "failed", str(why), 2)
-        except Exception as why:
-            if not _out_of_memory(why):
-                _ended(log, report, "failed", f"{type(why).__name__}: {why}", 1)
-                raise
+            status, error, code = "failed", str(why), 2
+        else:
+            return 0
+        log.error(error)
+        report.end(status, error)
+        if not first:
+            sys.stderr.write(f"process {rank}: {error}\n")
+        return code
+
+
+def _explained(settings: Settings, log: ContainerLog, report: Report, folder: str) -> None:
+    """Measure; whatever goes wrong comes out as an error that a user can read."""
+    try:
+        _measure(settings, log, report)
+    except LlmstatsError:
+        raise
+    except Exception as why:
+        if _out_of_memory(why):
             hint = "a smaller --batch-size or --max-length, bf16, or more devices (--device-map auto)"
-            return _ended(log, report, "failed", f"out of memory: {why}\ntry {hint}", 2)
-    return 0
-
-
-def _ended(log: ContainerLog, report: Report, status: str, error: str, code: int) -> int:
-    log.error(error)
-    report.end(status, error)
-    return code
+            raise LlmstatsError(f"out of memory: {why}\ntry {hint}") from why
+        with open(os.path.join(folder, "traceback.txt"), "a", encoding="utf-8") as details:
+            traceback.print_exc(file=details)
+        raise LlmstatsError(f"{type(why).__name__}: {why}\n(details: traceback.txt)") from why
 
 
 def _out_of_memory(why: Exception) -> bool:
@@ -115,10 +129,9 @@ def _out_of_memory(why: Exception) -> bool:
 def _measure(settings: Settings, log: ContainerLog, report: Report) -> None:
     begun = time.perf_counter()
     log.event("Init Begin", "building dataloader and model")
-    devices = accelerator(settings.device)
-    where = _place(devices, settings)
+    devices = _used(accelerator(settings.device), settings)
     _use_tf32(settings)
-    loading = _loading(settings, where)
+    loading = _loading(settings, devices.place)
     task = _task(settings, causal_lm.load_tokenizer(loading))
     loaded = time.perf_counter()
     model = causal_lm.load_model(loading)
@@ -130,7 +143,7 @@ def _measure(settings: Settings, log: ContainerLog, report: Report) -> None:
     report.times |= {"init_time": now - begun, "load_time": now - loaded}
     for note in report.notes:
         log.info(f"note: {note}")
-    bench = _Bench(settings, devices, task, log, where)
+    bench = _Bench(settings, devices, task, log)
     if "eager" in settings.engines:
         report.add(_eager(bench, model))
     if "inductor" in settings.engines:
@@ -140,17 +153,18 @@ def _measure(settings: Settings, log: ContainerLog, report: Report) -> None:
     report.end("completed")
 
 
-def _place(devices: Accelerator, settings: Settings) -> str:
-    """Where the model goes: with tensor parallelism each process has a device of its own."""
-    rank = int(os.environ.get("LOCAL_RANK", "0"))
+def _used(devices: Accelerator, settings: Settings) -> Accelerator:
+    """The devices that this process may touch: all with a map, its own with tensor parallelism, else the first."""
     if devices.module is None:
-        return "cpu"
-    if settings.tensor_parallel > 1:
-        if devices.module.device_count() < settings.tensor_parallel:
-            found = devices.module.device_count()
-            raise InputError(f"--tensor-parallel {settings.tensor_parallel}: torch sees {found} devices")
-        devices.module.set_device(rank)
-    return f"{devices.kind}:{rank}" if settings.tensor_parallel > 1 else devices.kind
+        return devices
+    count = devices.module.device_count()
+    if count < settings.tensor_parallel:
+        raise InputError(f"--tensor-parallel {settings.tensor_parallel}: torch sees {count} devices")
+    if settings.device_map:
+        return dataclasses.replace(devices, indices=tuple(range(count)))
+    rank = int(os.environ.get("LOCAL_RANK", "0")) if settings.tensor_parallel > 1 else 0
+    devices.module.set_device(rank)
+    return dataclasses.replace(devices, indices=(rank,))
 
 
 def _use_tf32(settings: Settings) -> None:
@@ -193,7 +207,6 @@ class _Bench:
     devices: Accelerator
     task: Task
     log: ContainerLog
-    where: str
     batches: list[list[Example]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -223,7 +236,7 @@ class _Bench:
 
         longest = max(len(e.tokens) for e in batch)
         rows = [e.tokens + [0] * (longest - len(e.tokens)) for e in batch]
-        return torch.tensor(rows, device=self.where)
+        return torch.tensor(rows, device=self.devices.place)
 
     def run(self, model: Any, name: str, stage: str) -> Pass:
         """All batches, as often as asked; memory peaks of this pass."""

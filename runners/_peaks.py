@@ -20,6 +20,7 @@ class Peak(NamedTuple):
     flops: float | None
     device: str | None
     why: str
+    vendor: str | None = None  #: whose device that is, as the catalogue says
 
 
 def peak_of(name: str | None, memory: int | None, precision: str) -> Peak:
@@ -40,14 +41,15 @@ def peak_of(name: str | None, memory: int | None, precision: str) -> Peak:
         return Peak(None, None, f"no MFU: {name or 'the device'} is not in the device catalogue")
     column = _COLUMNS[precision]
     peaks = {float(row[column] or 0) / int(row.get("parts") or 1) for row in rows}
+    vendor = rows[0]["vendor"] if len({row["vendor"] for row in rows}) == 1 else None
     models = " or ".join(sorted({str(row["model"]) for row in rows}))
     if len(peaks) > 1:
-        return Peak(None, None, f"no MFU: {name} may be {models}, with different peaks")
+        return Peak(None, None, f"no MFU: {name} may be {models}, with different peaks", vendor)
     (peak,) = peaks
     if not peak:
-        return Peak(None, models, f"no MFU: the device catalogue has no {column} of {models}")
+        return Peak(None, models, f"no MFU: the device catalogue has no {column} of {models}", vendor)
     source = json.loads(rows[0]["sources"] or "{}").get(column)
-    return Peak(peak, models, f"MFU over {peak / 1e12:g} TFLOP/s ({column} of one {models}; {source})")
+    return Peak(peak, models, f"MFU over {peak / 1e12:g} TFLOP/s ({column} of one {models}; {source})", vendor)
 
 
 def _norm(name: str) -> set[str]:

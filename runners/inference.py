@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,9 @@ def _check(given: Mapping[str, Any]) -> None:
     Raises:
         InputError: data missing, or options that contradict each other.
     """
+    needed = ["torch", "transformers", *(["accelerate"] if given["device_map"] else [])]
+    if missing := [name for name in needed if find_spec(name) is None]:
+        raise InputError(f"run inference needs {' and '.join(missing)}: pip install 'llmstats[runners]'")
     if given["task"] == "mmlu":
         mmlu_files(given["data"])
     elif not Path(given["data"]).is_file():

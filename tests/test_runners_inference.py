@@ -324,19 +324,77 @@ def child_of(pid):
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def test_a_cost_is_what_torch_counts(model):
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("LlamaConfig", {"num_key_value_heads": 2}),
+        ("GPT2Config", {"tie_word_embeddings": True}),  # learned positions, biases, one table for both ends
+        ("Qwen3Config", {"num_key_value_heads": 2, "head_dim": 32}),
+    ],
+)
+def test_a_cost_is_what_torch_counts(tmp_path, kind, more):
     """Matrix products as torch's own counter sees them; its attention is not causal, so that part is left out."""
     import torch
+    import transformers
     from torch.utils.flop_counter import FlopCounterMode
 
+    shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 300}
+    tokens = {"bos_token_id": 0, "eos_token_id": 1}
+    config = getattr(transformers, kind)(intermediate_size=96, **shape, **tokens, **more)
+    config.save_pretrained(tmp_path)
     causal_lm = module("_causal_lm")
-    cost = causal_lm.cost_of(causal_lm.Loading(str(model), "fp32", "cpu"))
-    network, _ = loaded(model)
+    cost = causal_lm.cost_of(causal_lm.Loading(str(tmp_path), "fp32", "cpu"))
+    network = transformers.AutoModelForCausalLM.from_config(config).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(input_ids=torch.ones((1, 40), dtype=torch.long), use_cache=False)
     counted = counter.get_flop_counts()["Global"]
     products = sum(n for op, n in counted.items() if "mm" in str(op) and "bmm" not in str(op))
-    assert 2 * cost.matmul_parameters * 40 == pytest.approx(products, rel=0.01)  # norms have parameters too
-    attention = cost.of([40]) - 2 * cost.matmul_parameters * 40
-    assert attention == 2 * sum(2 * 2 * t * 64 for t in range(1, 41))
+    assert 2 * cost.matmul_parameters * 40 == products
+    attention = cost.of([40]) - products
+    assert attention == 2 * sum(2 * 2 * t * 4 * more.get("head_dim", 16) for t in range(1, 41))
     assert cost.parameters == sum(p.numel() for p in network.parameters())
+
+
+def test_a_mixture_of_experts_has_no_cost(tmp_path):
+    from transformers import MixtralConfig
+
+    MixtralConfig(hidden_size=64, num_hidden_layers=2, num_attention_heads=4).save_pretrained(tmp_path)
+    causal_lm = module("_causal_lm")
+    assert "mixture of experts" in causal_lm.cost_of(causal_lm.Loading(str(tmp_path), "fp32", "cpu"))
+
+
+def test_mfu_is_over_the_catalogue_s_peak(tmp_path):
+    """What a run on two A100s would report, from times set by hand: the numbers reach the query."""
+    report_of = module("_inference_report")
+    tasks, peaks, flagperf = module("_tasks"), module("_peaks"), module("_flagperf_log")
+    cost = module("_causal_lm").Cost(parameters=8 * 10**9, matmul_parameters=7 * 10**9, layers=32, width=4096)
+    examples = [tasks.Example([0] * n, "colours", choices=(1, 2)) for n in (1000, 500)]
+    score = tasks.Score(examples=2, correct=1)
+    memory = [{"used": 40 << 30, "total": 80 << 30, "allocated_peak": 30 << 30, "reserved_peak": 35 << 30}]
+    job = tmp_path / "llama3-8b_mmlu" / "20250301_080000"
+    job.mkdir(parents=True)
+    settings = {"model_name": "llama3-8b", "task": "mmlu", "precision": "bf16", "batch_size": 1, "engines": ["eager"]}
+    report = report_of.Report(str(job), settings, times={"run_time": 30.0})
+    report.task, report.cost = tasks.Task("mmlu", "MMLU5-shots", examples), cost
+    report.peak = peaks.peak_of("NVIDIA A100-SXM4-80GB", 80 << 30, "bf16")
+    report.facts = {"vendor": report.peak.vendor, "device": "NVIDIA A100-SXM4-80GB", "device_count": 2}
+    repeats = [report_of.Repeat(1, 0.5, 0.2, 0.5), report_of.Repeat(2, 0.6, 0.3, 0.5)]
+    report.add(report_of.Pass("validation", 1500, repeats, score, memory))
+    with (job / "container.out.log").open("w") as file:
+        log = flagperf.ContainerLog(file, None)
+        log.event("Model Forward Begin")
+        log.rates("Validation", report.passes[0].rate, report.passes[0].core_rate)
+        log.finish(report.finish_info())
+    report.end("completed")
+    flop = 2 * 7e9 * 1500 + 2 * 32 * 4096 * (1000 * 1001 + 500 * 501)
+    mfu = 2 * flop / 0.5 / (2 * 312e12)
+    db = llmstats.open(str(tmp_path / "x.duckdb"))
+    db.ingest(str(job))
+    answer = db.query("inference")
+    (row,) = [dict(zip(answer.columns, r, strict=True)) for r in answer.rows]
+    assert row["mfu"] == pytest.approx(mfu, rel=1e-12)
+    assert row["mfu_definition"] == "mfu@catalogue_peak"
+    assert row["validation_core"] == 2 * 1500 / 0.5
+    assert row["validation_whole"] == pytest.approx(2 * 1500 / 1.1)
+    assert row["flops"] == pytest.approx(2 * 8e9 * row["validation_core"])
+    assert (row["vendor"], row["inference_core"], row["memory_used"], row["memory_total"]) == ("NVIDIA", None, 40, 80)
