@@ -167,6 +167,16 @@ def t_limits(values):
     return [pytest.approx(math.exp(statistics.mean(logs) + sign * half), rel=1e-6) for sign in (-1, 1)]
 
 
+def test_times_by_another_statistic_are_named(bench):
+    bench.cell("a/1", tpot=None, extra=[(("tpot", "p50"), 0.02), (("tpot", "p90"), 0.03)])
+    (row,) = bench.ask("frontier")
+    assert row["reason"] == "cannot tell: no run has interactivity; it is stated by p50, p90: see --statistic"
+    (row,) = bench.ask("at", tpot=0.02)
+    assert row["reason"].endswith("no run has both tpot and throughput; it is stated by p50, p90: see --statistic")
+    assert runs(bench.ask("frontier", statistic="p50")) == ["a/1"]
+    assert bench.ask("at", tpot=0.02, statistic="p50")[0]["value"] == 50
+
+
 def test_a_run_that_failed_belongs_to_the_system_of_its_neighbours(bench):
     bench.cell("a/1")
     bench.cell(

@@ -180,6 +180,7 @@ def grid_of(bench, device, factor, **facts):
                 ttft=i / 1000 / factor,
                 case=(i, o),
                 device=device,
+                extra=[(("ttft", "p50"), i / 900 / factor)],
                 **facts,
             )
 
@@ -197,6 +198,7 @@ def test_lengths_are_a_table_at_the_load_measured_most_widely(bench):
     assert (first["throughput_definition"], first["source"]) == ("output_tokens_per_second@toy", "/w/d/256/128.log:11")
     assert [row["run_id"] for row in bench.ask("lengths", concurrency=64)] == ["d/other"]
     assert bench.ask("lengths", tokens="total")[0]["throughput"] == 3 * first["throughput"]
+    assert (first["ttft"], first["tpot"]) == (256 / 900, None)
     assert bench.ask("lengths", statistic="p99")[0]["tpot"] == 0.04
     assert bench.ask("lengths", pick="d/256/128") == [first]
     assert bench.ask("lengths", model="n") == bench.ask("lengths", device="e") == []

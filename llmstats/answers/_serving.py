@@ -237,6 +237,17 @@ def x_of(against: str) -> Callable[[Cell], float | None]:
     return lambda cell: 1 / cell.row[column] if cell.row[column] else None
 
 
+def other_statistics(con: duckdb.DuckDBPyConnection, found: Iterable[Cell], column: str) -> str:
+    """By which statistics the runs of cells state a time (``tpot``, ``ttft``, ``e2e``), in words; empty: by none."""
+    metric = "e2e_latency" if column == "e2e" else column
+    asked = f"""
+        SELECT DISTINCT m.statistic FROM measurement_rows m
+        WHERE m.metric = '{metric}' AND m.run_key IN ({keys(found)}) AND isfinite(m.value) AND m.hidden IS NOT TRUE
+    """
+    stated = sorted(name for (name,) in con.execute(asked).fetchall() if _STATISTIC.fullmatch(name))
+    return f"; it is stated by {', '.join(stated)}: see --statistic" if stated else ""
+
+
 def keys(found: Iterable[Cell]) -> str:
     """The numbers of their runs, as SQL lists them; 0 where there are none."""
     return ", ".join(map(str, sorted({cell.row["run_key"] for cell in found}))) or "0"

@@ -71,7 +71,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     asked = {key: given[key] for key in ("pick", "model", "device", "statistic")}
     definitions = _definitions(name, given["read"], given["tokens"])
     found = _serving.cells(con, asked, given["by"], [d for d in definitions if d], given["tokens"])
-    rows = [_row(system, name, place, given["read"], definitions) for system in _serving.systems(found)]
+    rows = [_row(con, system, name, place, given["read"], definitions) for system in _serving.systems(found)]
     better = -1 if READ[given["read"]][1] else 1
     rows.sort(key=lambda row: _order(row, better))
     return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in rows])
@@ -110,8 +110,9 @@ def _definitions(name: str, read: str, tokens: str) -> tuple[str | None, str | N
 
 
 def _row(
-    system: Sequence[Cell], name: str, place: float, read: str, definitions: tuple[str | None, str | None]
-) -> dict[str, Any]:
+    con: duckdb.DuckDBPyConnection, system: Sequence[Cell], name: str, place: float, read: str,
+    definitions: tuple[str | None, str | None],
+) -> dict[str, Any]:  # fmt: skip
     points = _curve(_serving.points(system, _reader(name), _reader(read)), name, read)
     first = system[0]
     told = {
@@ -125,8 +126,15 @@ def _row(
     if read != "throughput":
         told["per"] = "system" if read == "requests" else "request"
     if not points:
-        return told | {"reason": f"cannot tell: no run has both {name} and {read}"}
+        return told | {"reason": f"cannot tell: no run has both {name} and {read}{_hint(con, system, name, read)}"}
     return told | _at_least(points, name, place) | _read(points, place)
+
+
+def _hint(con: duckdb.DuckDBPyConnection, system: Sequence[Cell], *names: str) -> str:
+    """What to ask instead, for times that this system does not state by the statistic that was asked for."""
+    times = {_serving.AGAINST[n][0] for n in names if n in _serving.AGAINST}
+    lacking = [t for t in sorted(times) if all(_serving.finite(c.row[t]) is None for c in system)]
+    return next(filter(None, (_serving.other_statistics(con, system, t) for t in lacking)), "")
 
 
 def _reader(name: str) -> Callable[[Cell], float | None]:

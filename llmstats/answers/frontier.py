@@ -80,7 +80,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     for cells in found:
         made = frontier(cells, against)
         if not made.points:
-            without.append(_without(cells, against))
+            without.append(_without(con, cells, against))
         rows += _rows(made, against, definitions, all_points=given["all"])
     filled = [{"against": against, **row} for row in (*rows, *without)]
     return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in filled])
@@ -150,23 +150,23 @@ def _rows(made: Frontier, against: str, definitions: Sequence[str], *, all_point
     ]  # fmt: skip
 
 
-def _without(cells: Sequence[Cell], against: str) -> dict[str, Any]:
+def _without(con: duckdb.DuckDBPyConnection, cells: Sequence[Cell], against: str) -> dict[str, Any]:
     """The row of a system that has no point."""
-    x = _serving.x_of(against)
-    lacks = [
-        text
-        for text, found in (
-            (f"{against}", any(_serving.finite(x(c)) is not None for c in cells)),
-            ("throughput", any(_serving.finite(c.throughput) is not None for c in cells)),
-        )
-        if not found
-    ]
-    failed = sum(c.row["status"] == "failed" for c in cells)
-    why = f"no run has {' or '.join(lacks)}" if lacks else "no run has both values"
-    if failed == len(cells):
-        why = "all runs failed"
     first = cells[0].row
     return {
         **_serving.whose(cells[0]), "concurrency": None, "request_rate": None, "points": 0, "left_out": len(cells),
-        "runs": len(cells), "reason": f"cannot tell: {why}", "run_id": first["run_id"], "source": first["source"],
+        "runs": len(cells), "reason": f"cannot tell: {_lack(con, cells, against)}", "run_id": first["run_id"],
+        "source": first["source"],
     }  # fmt: skip
+
+
+def _lack(con: duckdb.DuckDBPyConnection, cells: Sequence[Cell], against: str) -> str:
+    """Why a system has no point."""
+    if all(cell.row["status"] == "failed" for cell in cells):
+        return "all runs failed"
+    x = _serving.x_of(against)
+    slow = all(_serving.finite(cell.throughput) is None for cell in cells)
+    if any(_serving.finite(x(cell)) is not None for cell in cells):
+        return "no run has throughput" if slow else "no run has both values"
+    hint = _serving.other_statistics(con, cells, _serving.AGAINST[against][0])
+    return f"no run has {against}{' or throughput' if slow else ''}{hint}"

@@ -10,7 +10,7 @@ give rows without values (`status`); runs without lengths or at another load giv
 `frontier`.
 
 parameter: concurrency DOUBLE = NULL -- concurrent requests; without it the load that was measured most widely
-parameter: statistic VARCHAR = 'mean' -- statistic of the times: mean, p50, p90, p99 …
+parameter: statistic VARCHAR = 'p50' -- statistic of the times: p50, mean, p90, p99 …
 parameter: tokens VARCHAR = 'output' -- tokens that the throughput counts: output, or total (input and output)
 parameter: by VARCHAR = '' -- what else tells systems apart: columns of runs, labels or configuration keys, by commas
 parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
