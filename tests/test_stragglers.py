@@ -20,6 +20,7 @@ from llmstats.store import Store
 
 from .rank_times import in_step, logged, put, usual, xtuner_tree
 from .store_deltas import Source, fresh_store, points
+from .test_queries_throughput import records
 
 
 @pytest.fixture
@@ -332,6 +333,37 @@ def test_what_cannot_be_told(store):
         "bare": ("cannot tell", "only one process logged its steps"),
         "fine": ("none", "no rank of 2 stood out in 40 steps"),
     }
+
+
+def test_ranks_that_never_logged_the_same_step(store):
+    deltas = logged("a", {"apart": usual(2, 50)[1]})
+    deltas[1].items[1:] = [records("a", {"apart": 1.0}, 50, first=51, rank=1)]
+    store.commit(deltas)
+    (row,) = ask(store, warmup=0)
+    assert (row["kind"], row["reason"]) == (
+        "cannot tell", "the ranks that logged have no step in common after the warm-up",
+    )  # fmt: skip
+
+
+def test_a_rank_that_logs_no_data_wait_is_not_judged_by_it(store):
+    """Its step cannot be split, so its long wait is not taken for computing."""
+    data, work = usual(8, 200)
+    data += 0.5
+    store.commit(logged("a", {"data": data, "time": data + work}))
+    other = logged("b", {"data": data, "time": data + work})
+    other[3].items[1:] = logged("b", {"time": data + work})[3].items[1:]
+    store.commit(other)
+    assert {r["kind"] for r in ask(store)} == {"none"}
+
+
+def test_communication_that_one_rank_does_not_log_is_left_in(store):
+    data, work = usual(4, 200)
+    put(store, "a", data, work + 0.5)
+    run = Run("a", "/w/a", kind="training")
+    for r in (0, 1, 2):
+        waits = points("a", range(1, 201), {"gradient_sync_time": np.full(200, 0.5)}, rank=r)
+        store.commit([Source(f"/w/a/wait{r}.json").replace(run, waits)])
+    assert [r["kind"] for r in ask(store)] == ["none"]
 
 
 @pytest.mark.parametrize(("parameter", "value"), [

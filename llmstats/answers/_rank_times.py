@@ -42,6 +42,11 @@ class RankTimes:
         """Steps that a record stands for."""
         return float(np.median(np.diff(self.steps))) if len(self.steps) > 1 else 1.0
 
+    @property
+    def shared(self) -> int:
+        """Steps that more than one rank logged."""
+        return int((np.isfinite(self.total).sum(axis=1) > 1).sum())
+
     def place(self, step: int, rank: int) -> str | None:
         """``path:line`` of a record, by its indices."""
         path = self.files.get(int(self.ranks[rank]))
@@ -81,9 +86,9 @@ def load(con: duckdb.DuckDBPyConnection, run_id: str, run_key: int, warmup: floa
     keys = np.unique(np.ma.getdata(columns["series_key"])).tolist()
     files = dict(con.execute(_FILES, {"keys": keys}).fetchall())
     apart = con.execute(_APART, of_run).fetchall()[0][0]
-    waits = _waits(con, run_key, ranks, steps) if seconds else None
-    own = total if data is None else total - np.nan_to_num(data)
-    own = own if waits is None else own - np.nan_to_num(waits)
+    waits = _waits(con, run_key, ranks, steps, total) if seconds else None
+    own = total if data is None else total - data
+    own = own if waits is None else own - waits
     split = seconds and (data is not None or bool(apart))
     return RankTimes(
         ranks.astype(np.int64), steps.astype(np.int64), total, data, own, waits, split, seconds, lines, files
@@ -109,8 +114,8 @@ def _table(column: Any, place: Ints, shape: tuple[int, int]) -> Floats | None:
     return table
 
 
-def _waits(con: duckdb.DuckDBPyConnection, run_key: int, ranks: Ints, steps: Ints) -> Floats | None:
-    """Time in collectives, where more than one rank logs it."""
+def _waits(con: duckdb.DuckDBPyConnection, run_key: int, ranks: Ints, steps: Ints, total: Floats) -> Floats | None:
+    """Time in collectives, where more than one rank logs it; 0 in steps in which it is not known of all ranks."""
     found = con.execute(_WAITS, {"run_key": run_key, "metric": COMMUNICATION}).fetchnumpy()
     rank, step = np.ma.getdata(found["rank"]), np.ma.getdata(found["step"])
     known = np.isin(rank, ranks) & np.isin(step, steps)
@@ -118,4 +123,5 @@ def _waits(con: duckdb.DuckDBPyConnection, run_key: int, ranks: Ints, steps: Int
         return None
     table = np.full((len(steps), len(ranks)), np.nan)
     table[np.searchsorted(steps, step[known]), np.searchsorted(ranks, rank[known])] = np.ma.getdata(found["val"])[known]
-    return table
+    whole = (np.isfinite(table) | np.isnan(total)).all(axis=1)
+    return np.where(whole[:, None], table, 0.0)

@@ -201,7 +201,7 @@ def _chronic(phase: Phase, healthy: Floats, late: float) -> Finding:
     with np.errstate(invalid="ignore"):
         steps = np.flatnonzero((phase.excess[:, list(ranks)] >= late).any(axis=1))
     lost, worst = _lost(phase, healthy, steps, ranks)
-    return Finding("chronic", phase.name, ranks, steps, lost, worst, len(steps))
+    return Finding("chronic", phase.name, ranks, steps, lost, worst)
 
 
 def _episodes(times: RankTimes, phase: Phase, healthy: Floats) -> list[Finding]:

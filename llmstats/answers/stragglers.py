@@ -97,8 +97,9 @@ def _findings(con: duckdb.DuckDBPyConnection, run: Row, given: Mapping[str, Any]
 
     times = _rank_times.load(con, run["run_id"], run["run_key"], given["warmup"])
     logged = {"steps_logged": len(times.steps)}
-    if len(times.steps) < 2:
-        yield _row(run, kind="cannot tell", reason="one step after the warm-up", **logged)
+    if times.shared < 2:
+        said = f"the ranks that logged have {times.shared or 'no'} step in common after the warm-up"
+        yield _row(run, kind="cannot tell", reason=said, **logged)
         return
     found = _stragglers.find(times, given["slower"], given["chronic"], given["drop"])
     layout = _rank_shapes.Layout(tuple(times.ranks.tolist()), given["per_node"] or _per_node(run), run["parallelism"])
@@ -110,7 +111,8 @@ def _findings(con: duckdb.DuckDBPyConnection, run: Row, given: Mapping[str, Any]
 
 def _per_node(run: Row) -> int | None:
     nodes, devices = run["node_count"], run["device_count"] or run["ranks"]
-    return devices // nodes if nodes and devices % nodes == 0 else run["per_node"]
+    said: int | None = run["per_node"]
+    return devices // nodes if nodes and devices % nodes == 0 else said
 
 
 def _nobody(times: RankTimes) -> str:
@@ -158,7 +160,8 @@ def _reason(
         return _TOGETHER[finding.phase]
     ranks = times.ranks[list(finding.ranks)].tolist()
     who = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {_rank_shapes.spans(ranks)}"
-    parts = [who + _PHASES[finding.phase].format(_size(times, finding))]
+    it = "it" if len(ranks) == 1 else "them"
+    parts = [who + _PHASES[finding.phase].format(_size(times, finding), it)]
     if finding.kind == "scattered":
         parts = [f"{len(ranks)} ranks took turns in {finding.episodes} stretches; none more often than by chance"]
     elif meaning := _rank_shapes.meaning(name, ranks, layout):
@@ -169,9 +172,9 @@ def _reason(
 
 
 _PHASES = {
-    "data": " waited {} longer for data than any other, and the others then for it",
-    "compute": " computed {} longer than any other",
-    "unknown": " took {} longer than any other; the log does not tell data wait from computing",
+    "data": " waited {} longer for data than any other rank, and the others then for {}",
+    "compute": " computed {} longer than any other rank",
+    "unknown": " took {} longer than any other rank; the log does not tell data wait from computing",
 }
 _TOGETHER = {
     "data": "all ranks waited for data together: what they share feeds them slowly",
