@@ -72,7 +72,8 @@ class Sender:
         async with asyncio.TaskGroup() as tasks:
             for index, gap in enumerate(gaps):
                 due += gap
-                await asyncio.sleep(max(0.0, due - perf_counter()))
+                while (left := due - perf_counter()) > 0:  # a timer may fire up to a millisecond early
+                    await asyncio.sleep(left)
                 if self.gone:
                     return
                 tasks.create_task(self._one(index, due))

@@ -69,9 +69,7 @@ class _Sweep:
                     raise
                 raise Ended(self.signal.name) from None
             except Gone as why:
-                raise LlmstatsError(
-                    f"{why}; what was measured is in {self.job.path}, go on: --resume {self.job.path}"
-                ) from why
+                raise LlmstatsError(f"{why}; to go on with what is not complete: --resume {self.job.path}") from why
 
     async def _cells(self) -> None:
         server = await meet(self.made, self.target, self.prompts, self.job.say)
