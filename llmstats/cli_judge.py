@@ -50,6 +50,9 @@ def judge(
         store = open_store(db)
         judgement = store.judge(recipe, *runs, reference=reference, **pairs(parameters, "--param"))
         emit(judgement.answer(), form, output)
+        if not runs:
+            said = f"judged all {len(judgement.cases):,} experiments that logged what it asks for; name a RUN to choose"
+            click.echo(said, err=True)
         if junit:
             _write(judgement.junit(), junit)
         if picture:

@@ -40,6 +40,8 @@ class Experiment:
     run_ids: list[str] = field(default_factory=list)
     kind: str | None = None
     last_step: int | None = None
+    model: str | None = None
+    device: str | None = None
 
 
 @dataclass(slots=True)
@@ -98,14 +100,15 @@ def experiments(con: Connection, picks: Iterable[str]) -> list[Experiment]:
         NotFound: a pick fits none.
     """
     rows = con.execute(
-        "SELECT r.experiment, r.run_key, r.run_id, r.kind, r.last_step FROM run_rows r "
+        "SELECT r.experiment, r.run_key, r.run_id, r.kind, r.last_step, r.model, r.device FROM run_rows r "
         "ORDER BY r.experiment, r.attempt, r.run_key"
     ).fetchall()
     known: dict[str, Experiment] = {}
-    for name, key, run_id, kind, last in rows:
+    for name, key, run_id, kind, last, model, device in rows:
         one = known.setdefault(name, Experiment(name, kind=kind))
         one.run_keys.append(key)
         one.run_ids.append(run_id)
+        one.model, one.device = model or one.model, device or one.device
         one.last_step = max(one.last_step or 0, last) if last is not None else one.last_step
     picked = {name for pick in picks for name in _fitting(pick, known)}
     return [known[name] for name in sorted(picked)]

@@ -26,8 +26,8 @@ EXIT_CODES: Mapping[str, int] = {PASS: 0, FAIL: 1, CANNOT_TELL: 3}
 
 COLUMNS = (
     "experiment", "verdict", "criterion", "result", "reason", "value", "asked", "reference", "points", "non_finite",
-    "step", "unit", "definition", "precision", "attempts", "steps_redone", "from", "source", "reference_run", "recipe",
-    "run_id",
+    "step", "unit", "definition", "precision", "attempts", "steps_redone", "model", "device", "from", "source",
+    "reference_run", "recipe", "run_id",
 )  # fmt: skip
 
 
@@ -56,6 +56,8 @@ class Case:
     reference: str | None
     findings: tuple[Finding, ...]
     place: str | None = None  #: where to start reading: the last line of a curve, else a file
+    model: str | None = None  #: as far as the run says it: whether the recipe is meant for it, a reader must see
+    device: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -134,7 +136,8 @@ def _row(case: Case, finding: Finding, recipe: str) -> tuple[Any, ...]:
     return (
         case.experiment, case.verdict, finding.criterion, found.result, found.reason, n.value if n else None,
         finding.asked, found.reference, *about, finding.unit, finding.definition, finding.precision, case.attempts,
-        case.steps_redone, n.first_at if n else None, source, case.reference, recipe, case.run_id,
+        case.steps_redone, case.model, case.device, n.first_at if n else None, source, case.reference, recipe,
+        case.run_id,
     )  # fmt: skip
 
 
@@ -169,6 +172,8 @@ def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), refe
             other.name if other else None,
             _together(recipe.minimum, e, seen.hours.get(e.name), [found[e.name] for found in per_criterion]),
             seen.places.get(e.name),
+            e.model,
+            e.device,
         )
         for e in which
     ]

@@ -305,6 +305,8 @@ def test_exit_codes_and_formats(tmp_path):
     assert (loss["verdict"], loss["result"], loss["asked"]) == ("pass", "pass", "< 0.01")
     speed = next(row for row in rows if row["criterion"] == "speed")
     assert (speed["unit"], speed["definition"]) == ("token/s/device", "tgs@micro_step")
+    assert loss["device"] == "NVIDIA A100-SXM4-80GB"
+    assert "judged all 1 experiments that logged what it asks for" in passing.stderr
     file, _, line = loss["source"].rpartition(":")
     text = Path(file).read_text().splitlines()[int(line) - 1]
     assert f'"step": {loss["step"]}' in text
