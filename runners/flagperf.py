@@ -68,9 +68,12 @@ first. FlagPerf itself needs docker, ssh to the host, and sudo for its monitors.
         return Plan(
             safe_name(given["case"]),
             command=[given["python"], "inference/run.py"],
-            directory="(a directory of links to the checkout, with a configs/host.yaml of ours)",
+            directory=str(case.root),
             files=["run.json", LOG, HOST_YAML, "run…/ (a copy of FlagPerf's run directory)"],
-            notes=[f"host.yaml: {json.dumps(host, ensure_ascii=False)}"],
+            notes=[
+                f"host.yaml: {json.dumps(host, ensure_ascii=False)}",
+                "run.py is started through links, beside that host.yaml: the checkout's own stays as it is",
+            ],
             warnings=list(_warnings(case)),
             facts={
                 "kind": "inference",
