@@ -3,6 +3,7 @@
 The format is installed the way other people's packages bring theirs: a module and an entry point on the path.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
 import llmstats
-from llmstats import query
+from llmstats import cli_run, query
+from llmstats.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -100,3 +103,40 @@ def test_the_query_answers(tmp_path):
         assert all(run.startswith("deepseek_v2_lite_alpaca_a100/") for run, _, _ in rows)
         assert rows[0][2] == max(row[2] for row in rows) > 54000 * 2**20
         assert con.execute("FROM peak_memory(at_least := 1e15)").fetchall() == []
+
+
+@pytest.fixture
+def toytrain(tmp_path, monkeypatch):
+    """The module as if it lay in ``runners/``, and a program of the trainer's name."""
+    path = tmp_path / "toytrain.py"
+    path.write_text(example("toytrain"), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("llmstats.runners.toytrain", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    program = tmp_path / "bin" / "toytrain"
+    program.parent.mkdir()
+    (tmp_path / "log").write_text(LOG)
+    program.write_text(f"#!/bin/sh\n[ $3 = 30 ] && cat '{tmp_path}/log'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    (tmp_path / "night.cfg").write_text("")
+    return module.ToyTrain()
+
+
+def test_the_runner_runs(toytrain, tmp_path):
+    command = cli_run._command(toytrain)
+    words = ["--config", str(tmp_path / "night.cfg"), "--work-dir", str(tmp_path / "w")]
+    done = CliRunner().invoke(command, [*words, "--steps", "30"])
+    assert done.exit_code == 0, done.output
+    folder = Path(done.stdout.strip())
+    assert folder.parent == tmp_path / "w" / "night"
+    assert (folder / "train.toy").read_text() == LOG
+    told = json.loads((folder / "run.json").read_text())
+    assert (told["status"], told["facts"]["config"]) == ("completed", {"steps": 30})
+    assert CliRunner().invoke(command, [*words, "--steps", "31"]).exit_code == 1
+    assert isinstance(CliRunner().invoke(command, ["--config", "none"]).exception, InputError)
+
+
+def test_the_runner_follows_the_house_rules(toytrain, tmp_path):
+    config = ROOT / "pyproject.toml"
+    run(tmp_path, "ruff", "check", "--config", config, tmp_path / "toytrain.py", cwd=tmp_path)
