@@ -370,6 +370,7 @@ def test_mfu_is_over_the_catalogue_s_peak(tmp_path):
     cost = module("_causal_lm").Cost(parameters=8 * 10**9, matmul_parameters=7 * 10**9, layers=32, width=4096)
     examples = [tasks.Example([0] * n, "colours", choices=(1, 2)) for n in (1000, 500)]
     score = tasks.Score(examples=2, correct=1)
+    score.subjects["colours"] = [1, 1]
     memory = [{"used": 40 << 30, "total": 80 << 30, "allocated_peak": 30 << 30, "reserved_peak": 35 << 30}]
     job = tmp_path / "llama3-8b_mmlu" / "20250301_080000"
     job.mkdir(parents=True)
@@ -397,4 +398,6 @@ def test_mfu_is_over_the_catalogue_s_peak(tmp_path):
     assert row["validation_core"] == 2 * 1500 / 0.5
     assert row["validation_whole"] == pytest.approx(2 * 1500 / 1.1)
     assert row["flops"] == pytest.approx(2 * 8e9 * row["validation_core"])
+    results = db.query("SELECT accuracy, accuracy_of FROM results()").rows
+    assert results == [(0.5, "validation")]  # not that of one of its subjects
     assert (row["vendor"], row["inference_core"], row["memory_used"], row["memory_total"]) == ("NVIDIA", None, 40, 80)
