@@ -234,17 +234,17 @@ def _by_habit(episodes: list[Finding], ranks: int, phase: str) -> list[Finding]:
     found = [_joined(phase, s, [e for e in episodes if e.ranks == s]) for s in sorted(often)]
     left = [e for e in episodes if e.ranks not in often]
     while rank := _habitual(left, ranks):
-        mine = [e for e in left if rank[0] in e.ranks]
+        mine = [e for e in left if e.ranks == rank]
         found.append(_joined(phase, rank, mine))
-        left = [e for e in left if rank[0] not in e.ranks]
+        left = [e for e in left if e.ranks != rank]
     for episode in left:
         episode.by_chance = sizes[len(episode.ranks)] if len(episode.steps) < OFTEN else 0
     return found + left
 
 
 def _habitual(episodes: list[Finding], ranks: int) -> tuple[int] | None:
-    """The rank with most episodes, where chance explains that in less than `ALPHA` of runs."""
-    counts = Counter(r for e in episodes for r in e.ranks)
+    """The rank with most episodes of its own, where chance explains that in less than `ALPHA` of runs."""
+    counts = Counter(e.ranks[0] for e in episodes if len(e.ranks) == 1)
     if not counts:
         return None
     rank, n = max(counts.items(), key=lambda c: (c[1], -c[0]))

@@ -53,7 +53,8 @@ COLUMNS = (
 _RUNS = """
 WITH member AS (
   SELECT r.run_key, bool_or(r.several) AS several, count(DISTINCT r.rank) AS ranks, min(r.rank) AS rank,
-    any_value(r.definition) FILTER (r.role IN ('time', 'rate')) AS definition,
+    coalesce(any_value(r.definition) FILTER (r.role = 'time'), any_value(r.definition) FILTER (r.role = 'rate'))
+      AS definition,
     min_by(r.series_key, r.rank) AS series_key
   FROM _roles($pick) r
   WHERE r.driver IS NOT NULL

@@ -45,7 +45,7 @@ WHERE b.phase = 'train' AND b.steps IS NOT NULL
 """
 _EPOCH = datetime(1970, 1, 1)
 #: Kinds that stand first or last among those of the same moment.
-_FIRST, _LAST = ("start", "restart", "resume", "load", "first step"), ("last step", "end")
+_FIRST, _LAST = ("start", "restart", "resume", "load", "first step"), ("end",)
 
 
 def answer(con: duckdb.DuckDBPyConnection, kind: str, pick: str) -> Answer:

@@ -134,7 +134,7 @@ def draw(data: Maps) -> Figure:
 
 
 def _strip(axes: Axes, one: RankMap) -> None:
-    axes.stairs(one.slowest, one.edges, baseline=None, color="black", linewidth=0.9)
+    axes.stairs(one.slowest, one.edges, baseline=None, color="black", linewidth=2.2)
     axes.stairs(one.quick, one.edges, baseline=None, color=COLOURS[5], linewidth=0.9)
     axes.set_xlim(one.edges[0], one.edges[-1])
     axes.set_ylim(0, float(np.nanmax(one.slowest)) * 1.08)
@@ -226,7 +226,7 @@ def _words(data: Maps) -> Words:
     note = "Darker: further behind the quick quarter of the ranks in that step, as a share of the usual step."
     keys = [
         [
-            Key("step time of the slowest rank", {"color": "black", "linewidth": 1.2}),
+            Key("step time of the slowest rank", {"color": "black", "linewidth": 2.2}),
             Key("of the quick quarter", {"color": COLOURS[5], "linewidth": 1.2}),
             Key("not logged", {"color": PALE, "linewidth": 9}),
         ]
