@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 import llmstats
-from llmstats.errors import QueryError
+from llmstats.errors import NotFound, QueryError
 from llmstats.questions import find
 from llmstats.records import Measurement, Request, Run
 
@@ -143,6 +143,24 @@ def test_against_statistic_and_tokens(bench):
     assert [row["value"] for row in bench.ask("frontier", against="e2e")] == [2.5]
     assert [row["value"] for row in bench.ask("frontier", against="tpot", statistic="p99")] == [0.04]
     assert [row["throughput"] for row in bench.ask("frontier", tokens="total")] == [150]
+
+
+def test_frontiers_are_filtered(bench):
+    bench.cell("a/1", model="m1", device="d1", tps=900)
+    bench.cell("a/2", model="m1", device="d1", load=9)
+    bench.cell("b/1", model="m2", device="d2")
+    assert runs(bench.ask("frontier", pick="b/*")) == ["b/1"]
+    assert runs(bench.ask("frontier", pick="a/2")) == ["a/2"], "what is not picked beats nothing"
+    assert runs(bench.ask("frontier", model="m1")) == runs(bench.ask("frontier", device="d1")) == ["a/1"]
+
+
+def test_a_name_that_no_run_has_tells_nothing_apart(bench):
+    bench.cell("a/1", config={"spec": "mtp"})
+    for name in ("frontier", "slo", "lengths"):
+        with pytest.raises(
+            NotFound, match=r"no column, label or configuration key .* named 'spek'; did you mean 'spec'"
+        ):
+            bench.ask(name, by="spek")
 
 
 def test_what_has_no_point_comes_last_with_its_reason(bench):
@@ -289,6 +307,12 @@ def test_at_interactivity_and_at_loads(bench):
     assert row["reason"] == "cannot tell: no run has both request_rate and throughput"
     assert bench.ask("at", ttft=0.5)[0]["value"] == 200
     assert bench.ask("at", e2e=2.5)[0]["value"] == 50
+
+
+def test_at_a_request_rate(bench):
+    for rate in (1.0, 4.0):
+        bench.cell(f"a/{rate:g}", load=None, tps=100 * rate, config={"request_rate": rate})
+    assert bench.ask("at", request_rate=2)[0]["value"] == pytest.approx(100)
 
 
 def test_systems_are_told_apart_and_picked(bench):

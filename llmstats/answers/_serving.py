@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from llmstats.errors import QueryError
+from llmstats.errors import NotFound, QueryError
 from llmstats.query import rows
 
 if TYPE_CHECKING:
@@ -112,9 +112,13 @@ def cells(
         by: names of columns of ``runs``, of labels or of configuration keys that also tell systems apart, by commas.
         definitions: columns of ``serving`` that hold definitions of the values to be joined.
         tokens: ``output`` or ``total``: which tokens the throughput counts.
+
+    Raises:
+        NotFound: no run has what ``by`` names.
     """
     facts = _facts(con)
     names = [name.strip() for name in by.split(",") if name.strip()]
+    _check_names(names, facts.values())
     found = [_cell(row, facts[row["run_id"]], names, definitions, tokens) for row in rows(con, "serving", asked)]
     return _adopted(found, len(SYSTEM), len(SYSTEM) + len(definitions))
 
@@ -132,6 +136,13 @@ def _cell(
     system = (*(told[c] for c in SYSTEM), *(row[d] for d in definitions), also)
     setting = json.dumps([row["device_count"], row["parallelism"], facts["setting"]], sort_keys=True, default=str)
     return Cell(system, row, each if each is not None else whole, setting)
+
+
+def _check_names(names: Sequence[str], runs: Iterable[Mapping[str, Any]]) -> None:
+    known = {key for run in runs for where in (run, run["labels"], run["config"]) for key in where}
+    for name in names:
+        if known and name not in known:
+            raise NotFound.among("column, label or configuration key of serving runs", name, known)
 
 
 def _adopted(found: Sequence[Cell], a: int, b: int) -> list[Cell]:

@@ -55,8 +55,8 @@ READ = {
     **{name: (unit, more, definition) for name, (_, unit, more, definition) in _serving.AGAINST.items()},
 }
 COLUMNS = (
-    "model", "device", "framework", "precision", "input_len", "output_len", "at", "asked", "read", "value", "unit",
-    "per", "method", "at_least", "below", "above", "reason", "measured_from", "measured_to", "points", "runs", "apart",
+    "model", "device", "framework", "precision", "input_len", "output_len", "value", "unit", "per", "method", "reason",
+    "at_least", "below", "above", "at", "asked", "read", "measured_from", "measured_to", "points", "runs", "apart",
     "dataset", "output_len_mode", "folder", "vendor", "value_definition", "at_definition", "run_id", "source",
     "below_source", "above_source",
 )  # fmt: skip

@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 #: Draws of the band, and repeats that a point needs to vary in them.
 DRAWS, REPEATS = 1000, 3
 COLUMNS = (
-    "model", "device", "framework", "precision", "input_len", "output_len", "concurrency", "request_rate",
-    "throughput", "per", "against", "value", "unit", "on_frontier", "low", "high", "value_low", "value_high", "certain",
-    "band", "points", "left_out", "runs", "device_count", "parallelism", "apart", "dataset", "output_len_mode",
-    "folder", "throughput_definition", "value_definition", "reason", "vendor", "run_id", "source",
+    "model", "device", "framework", "precision", "input_len", "output_len", "concurrency", "throughput", "per", "value",
+    "unit", "on_frontier", "low", "high", "value_low", "value_high", "certain", "band", "reason", "request_rate",
+    "against", "points", "left_out", "runs", "device_count", "parallelism", "apart", "dataset", "output_len_mode",
+    "folder", "throughput_definition", "value_definition", "vendor", "run_id", "source",
 )  # fmt: skip
 
 

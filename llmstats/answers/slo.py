@@ -53,11 +53,11 @@ LIMITS = {"ttft": "ttft", "tpot": "tpot", "e2e": "e2e_latency"}
 DEFINITIONS = ("ttft_definition", "tpot_definition", "e2e_definition")
 LOADS = ("concurrency", "request_rate")
 COLUMNS = (
-    "model", "device", "framework", "precision", "input_len", "output_len", "concurrency", "request_rate", "verdict",
-    "share", "low", "high", "goodput", "goodput_low", "goodput_high", "load", "largest_load", "next_load", "basis",
-    "requests", "requests_met", "failed", "unmeasured", "one_token", "ttft_limit", "tpot_limit", "e2e_limit",
-    "device_count", "parallelism", "apart", "dataset", "output_len_mode", "folder", "vendor", "ttft_definition",
-    "tpot_definition", "e2e_definition", "reason", "runs", "run_id", "source",
+    "model", "device", "framework", "precision", "input_len", "output_len", "largest_load", "next_load", "load",
+    "verdict", "share", "low", "high", "basis", "goodput", "goodput_low", "goodput_high", "reason", "concurrency",
+    "request_rate", "requests", "requests_met", "failed", "unmeasured", "one_token", "ttft_limit", "tpot_limit",
+    "e2e_limit", "device_count", "parallelism", "apart", "dataset", "output_len_mode", "folder", "vendor",
+    "ttft_definition", "tpot_definition", "e2e_definition", "runs", "run_id", "source",
 )  # fmt: skip
 
 

@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 
 SPEEDS = ("output_tokens_per_second", "requests_per_second", "ttft", "tpot", "e2e")
 COLUMNS = (
-    "model", "device", "concurrency", "request_rate", "steady", "begin", "end", "seconds", "in_flight", "requests",
-    "started_inside", "ended_inside", *(name for speed in SPEEDS for name in (speed, f"whole_{speed}")), "ratio",
-    "failed", "without_times", "reason", "definition", "whole_definition", "run_id", "source", "last_source",
+    "model", "device", "concurrency", "request_rate", "steady", "reason",
+    *(name for speed in SPEEDS for name in (speed, f"whole_{speed}")), "ratio", "begin", "end", "seconds", "in_flight",
+    "requests", "started_inside", "ended_inside", "failed", "without_times", "definition", "whole_definition", "run_id",
+    "source", "last_source",
 )  # fmt: skip
 
 
