@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import resource
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -25,6 +27,10 @@ from ._serving_stream import Answer
 
 #: Seconds to wait for a connection.
 CONNECT = 30.0
+#: Files that are open beside the connections.
+_OTHER_FILES = 40
+#: Errors of a connection that are this machine's, not the server's.
+_OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 #: Seconds after which an idle connection is not used again: servers close theirs after five or more.
 _KEEP = 3.0
 
@@ -182,6 +188,8 @@ class Pool:
     def __init__(self, target: Target, timeout: float) -> None:
         self.target = target
         self.timeout = timeout
+        self.limit = most_connections()
+        self._opening = 0
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._tls = ssl.create_default_context() if target.tls else None
@@ -225,27 +233,33 @@ class Pool:
         return None
 
     async def _connect(self, answer: Answer) -> Connection | None:
-        loop = asyncio.get_running_loop()
+        """A new connection; None with the reason in the answer."""
         target = self.target
+        if len(self._busy) + len(self._idle) + self._opening >= self.limit:
+            answer.fail("client_limit", f"this machine allows {self.limit} connections at once; see: ulimit -Hn")
+            answer.ended = perf_counter()
+            return None
+        self._opening += 1
         try:
             async with asyncio.timeout(min(CONNECT, self.timeout)):
-                _, connection = await loop.create_connection(
-                    Connection,
-                    target.host,
-                    target.port,
-                    ssl=self._tls,
-                    server_hostname=target.host if self._tls else None,
-                )
-            return connection
+                return await self._opened()
         except TimeoutError:
             answer.fail("connect", f"no connection to {target.authority} within {min(CONNECT, self.timeout):g} s")
         except OSError as why:  # refused, unknown host, TLS
-            answer.fail("connect", f"{target.authority}: {why}")
+            answer.fail("client_limit" if why.errno in _OURS else "connect", f"{target.authority}: {why}")
         except asyncio.CancelledError:
             answer.fail("interrupted", "stopped before it was sent")
             raise
+        finally:
+            self._opening -= 1
         answer.ended = perf_counter()
         return None
+
+    async def _opened(self) -> Connection:
+        target, name = self.target, self.target.host if self._tls else None
+        loop = asyncio.get_running_loop()
+        made = loop.create_connection(Connection, target.host, target.port, ssl=self._tls, server_hostname=name)
+        return (await made)[1]
 
     async def watch(self) -> None:
         """Give up requests that stand still; runs until it is cancelled."""
@@ -277,6 +291,15 @@ async def pool(target: Target, timeout: float) -> AsyncIterator[Pool]:
     finally:
         watcher.cancel()
         made.close()
+
+
+def most_connections() -> int:
+    """How many connections the system allows at once, some files beside them left."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard in (resource.RLIM_INFINITY, -1):
+        return 1 << 20
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(hard - _OTHER_FILES, 1)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ._serving_stream import Answer
 
 PERCENTILES = (1, 25, 50, 75, 90, 95, 99)
@@ -133,8 +135,6 @@ def _spread(
     metric: str, definition: str | None, values: Sequence[float | None], *, ends: bool = False
 ) -> Iterator[Measured]:
     """Mean, deviation and percentiles; only mean, smallest and largest where ``ends``."""
-    import numpy as np
-
     known = np.array([v for v in values if v is not None and math.isfinite(v)], dtype=np.float64)
     if not known.size:
         return

@@ -12,6 +12,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ._serving_settings import Cell
 from ._serving_stream import Answer
 
@@ -58,8 +60,6 @@ def result(cell: Cell, backend: str, answers: Sequence[Answer], wall: float) -> 
 
 
 def _ranks(values: Sequence[float]) -> dict[str, float]:
-    import numpy as np
-
     return {f"P{p}": float(v) for p, v in zip(PERCENTILES, np.percentile(values, PERCENTILES), strict=True)}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 #: How a request can fail; the kinds are counted apart.
 FAILURES = {
     "connect": "no connection could be made",
+    "client_limit": "this machine allowed no further connection: too many open files, or no free port",
     "timeout": "nothing came for as long as --timeout says",
     "http_status": "the server answered with another status than 200",
     "stream_cut": "the stream broke off or ended without saying that it ended",

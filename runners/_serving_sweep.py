@@ -7,17 +7,25 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from llmstats.errors import LlmstatsError
+from llmstats.errors import InputError, LlmstatsError
 from llmstats.running import Ended, Job, replace
 
 from . import _serving_profile as profile
-from ._serving_cell import Bench, CellRun, failure_words, paths, stored
-from ._serving_http import Target, api_key, new_event_loop
+from ._serving_cell import Bench, CellRun
+from ._serving_document import failure_words, paths, read_object, stored
+from ._serving_http import Target, api_key, most_connections, new_event_loop
 from ._serving_server import Gone, awaited, meet
 from ._serving_settings import Cell, Settings
 from ._serving_tokens import Prompts, load
 
+#: What is said of a cell when it has ended.
+_TOLD = {
+    ("output_tokens_per_second", "value"): "{:.1f} token/s",
+    ("ttft", "p50"): "first token after {:.4f} s",
+    ("tpot", "p50"): "{:.5f} s per token (p50)",
+}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,9 +43,20 @@ def perform(job: Job, made: Settings, table: str) -> int:
     if done:
         job.say(f"{done} of {done + len(todo)} cells are complete already")
     if todo:
+        _enough_connections(max(cell.clients or 0 for cell in todo))
         tokens = load(made.tokenizer_path, made.api, trust_remote_code=made.trust_remote_code)
         _in_loop(_Sweep(job, made, table, todo, Prompts(tokens, made.seed)))
     return _verdict(job, made)
+
+
+def _enough_connections(clients: int) -> None:
+    """Every client holds a connection.
+
+    Raises:
+        InputError: the system allows fewer.
+    """
+    if clients > (allowed := most_connections()):
+        raise InputError(f"{clients} clients need as many connections, the system allows {allowed}; see: ulimit -Hn")
 
 
 def _verdict(job: Job, made: Settings) -> int:
@@ -75,30 +94,22 @@ class _Sweep:
         server = await meet(self.made, self.target, self.prompts, self.job.say)
         self.job.facts["model"] = server.model
         for note in server.notes:
-            self.job.note(f"note: {note}")
-        bench = Bench(self.job, self.made, self.target, server, self.prompts.tokens, self.prompts)
+            self.job.note(note)
+        bench = Bench(self.job, self.made, self.target, server, self.prompts)
         for number, cell in enumerate(self.todo, 1):
             await awaited(self.made, self.target, self.job.say)
-            outcome = await CellRun(bench, cell, stored(self.job, cell)).run()
-            self._tell(f"cell {number}/{len(self.todo)} {cell.name}", outcome.document)
+            document = await CellRun(bench, cell, stored(self.job, cell)).run()
+            self._tell(f"cell {number}/{len(self.todo)} {cell.name}", document)
             self._write_table()
 
-    def _tell(self, name: str, document: dict[str, object]) -> None:
-        values = {(m["metric"], m["statistic"]): m["value"] for m in document["measurements"]}  # type: ignore[attr-defined]
-        parts = [
-            f"{values[key]:.{digits}f} {unit}"
-            for key, unit, digits in (
-                (("output_tokens_per_second", "value"), "token/s", 1),
-                (("ttft", "p50"), "s to first token (p50)", 4),
-                (("tpot", "p50"), "s per token (p50)", 5),
-            )
-            if key in values
-        ]
+    def _tell(self, name: str, document: dict[str, Any]) -> None:
+        values = {(m["metric"], m["statistic"]): m["value"] for m in document["measurements"]}
+        parts = [text.format(values[key]) for key, text in _TOLD.items() if key in values]
         if document["status"] != "completed":
-            parts.append(failure_words(document["requests"]))  # type: ignore[arg-type]
+            parts.append(failure_words(document["requests"]))
         self.job.say(f"{name}: {document['status']}; {', '.join(parts)}")
-        for note in document["notes"]:  # type: ignore[attr-defined]
-            if note not in self.job.document["notes"] and f"note: {note}" not in self.job.document["notes"]:
+        for note in document["notes"]:
+            if note not in self.job.document["notes"]:
                 self.job.say(f"  note: {note}")
 
     def _write_table(self) -> None:
@@ -106,21 +117,10 @@ class _Sweep:
         rows = []
         for cell in self.made.cells():
             files = paths(self.job, cell)
-            if "dump" in files and (found := _dump(files["dump"])) is not None:
+            if "dump" in files and (found := read_object(files["dump"])) is not None:
                 rows.append((cell, found))
         if rows:
             replace(self.job.file(self.table), profile.table(rows))
-
-
-def _dump(path: str) -> dict[str, object] | None:
-    import json
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _in_loop(sweep: _Sweep) -> None:

@@ -6,9 +6,14 @@ import ast
 import csv
 import json
 import random
+import re
+import resource
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -331,7 +336,9 @@ def test_failures_are_counted_by_kind(words: Any, tmp_path: Path) -> None:
 def test_connections_that_are_closed_behind_our_back(words: Any) -> None:
     done = run(*words("forgetful", "--num_clients", "1", "--input_num", 6))
     assert done.exit_code == 0, done.output
-    assert cell(folder(done), "bz1_input12_output6")["requests"]["failed"] == 0
+    ended = cell(folder(done), "bz1_input12_output6")["requests"]
+    assert (ended["completed"], ended["failed"]) == (6, 0)
+    assert ended["sent_again"] >= 1
 
 
 def test_an_answer_that_ends_with_its_connection(words: Any) -> None:
@@ -346,6 +353,19 @@ def test_nobody_there(words: Any) -> None:
     assert "no answer from 127.0.0.1:9" in done.stderr
     assert "--resume" in done.stderr
     assert told(folder(done))["status"] == "failed"
+
+
+def test_connections_that_the_system_does_not_allow(words: Any) -> None:
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (80, 80))
+    command = [sys.executable, "-m", "llmstats", "run", *map(str, words("plain", "--num_clients", "100"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=few)
+    assert done.returncode == 2
+    assert "100 clients need as many connections, the system allows 40; see: ulimit -Hn" in done.stderr
+    command = [sys.executable, "-m", "llmstats", "run"]
+    open_loop = words("slow", "--request_rate", "5000", "--input_num", 120, "--warmup", 0)
+    done = subprocess.run([*command, *map(str, open_loop)], capture_output=True, text=True, check=False, preexec_fn=few)
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"partial; .*client_limit \d+", done.stderr)
 
 
 # --------------------------------------------------------------------------- stopping, dying, going on
