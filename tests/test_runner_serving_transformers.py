@@ -54,7 +54,7 @@ def test_a_sweep_is_measured_and_answered(server: str, model: Path, tmp_path: Pa
     directory = folder(done)
     assert told(directory)["status"] == "completed"
     refused = [note for note in told(directory)["notes"] if "the server refuses it (422" in note]
-    assert {note.split()[1] for note in refused} == {"ignore_eos", "min_tokens"}
+    assert {note.split()[0] for note in refused} == {"ignore_eos", "min_tokens"}
     db = ls.open(store)
     rows = ask(db, "serving")
     case = ("input_len", "output_len", "concurrency")
