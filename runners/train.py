@@ -68,7 +68,7 @@ class Train(Runner):
             command=command,
             environment=_environment(given, bool(config)),
             files=(LOG,),
-            notes=[f"goes on from {checkpoint}"] if checkpoint else [],
+            notes=_notes(given, recipe, checkpoint),
             warnings=[] if shutil.which(command[0]) else [f"{command[0]} is not on the PATH"],
             facts=_facts(given, work_dir, checkpoint),
             judge=(given["recipe"], parameters) if recipe else None,
@@ -106,6 +106,17 @@ def _checkpoint(given: Mapping[str, Any], work_dir: str) -> str | None:
     if given["resume_from"]:
         return str(given["resume_from"])
     return checkpoint_in(work_dir) if given["resume"] else None
+
+
+def _notes(given: Mapping[str, Any], recipe: Recipe | None, checkpoint: str | None) -> list[str]:
+    notes = [f"goes on from {checkpoint}"] if checkpoint else []
+    notes += [f"held against {recipe.name}@{recipe.version}: {recipe.title}"] if recipe else []
+    if "nonfinite" in given["stop_on"]:
+        points = given["nonfinite_points"]
+        notes.append(f"ends early at {'a loss' if points == 1 else f'{points} losses in a row'} of NaN or infinity")
+    if "reached" in given["stop_on"]:
+        notes.append("ends early when the recipe would pass")
+    return notes
 
 
 def _recipe(given: Mapping[str, Any]) -> tuple[Recipe | None, dict[str, str]]:
