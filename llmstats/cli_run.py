@@ -142,6 +142,8 @@ def _job(runner: Runner, plan: Plan, work_dir: str) -> Job:
     if device:
         said = {"vendor": device["vendor"], "device": device["model"]}
         plan.facts = {**said, **plan.facts}
+    if not runner.works_here:
+        captured = {"client": captured}  # what is measured runs elsewhere, on other software
     if plan.resumes:
         return running.Job.reopen(plan, runner=runner.name, environment=captured)
     return running.Job.start(plan, work_dir, runner=runner.name, environment=captured)

@@ -69,7 +69,7 @@ def _run(run: Run, document: Mapping[str, Any]) -> Run:
     run.config |= {"not_sent": requests.get("not_sent"), "tokens": tokens}
     run.config = {key: value for key, value in run.config.items() if value not in (None, {})}
     run.environment = {"benchmark": f"llmstats {document.get('llmstats')}"}
-    run.environment |= {"client": document["client"]} if document.get("client") else {}
+    run.environment |= {"client_load": document["client"]} if document.get("client") else {}
     return run
 
 

@@ -11,7 +11,9 @@ One directory per sweep::
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +77,7 @@ class Serving(Runner):
         "of each number, and one line per request."
     )
     works_here = False
+    needs_place = True
     options = (
         _option("url", "Endpoint: …/v1/completions or …/v1/chat/completions."),
         _option("num_clients", "Concurrent clients (closed loop); a number or a list.", callback=_WHOLE),
@@ -120,10 +123,12 @@ class Serving(Runner):
             "config": {"sweep": stored(made)},
         }
         words = [f"cell {cell.name}: {cell.words}" for cell in cells]
+        begun = None if job_path else _begun(given, stored(made))
         return Plan(
             "serving",
             files=[*([TABLE] if made.num_clients else []), *_files(bool(made.num_clients))],
             notes=[*words, *made.remarks()],
+            warnings=[f"{begun} was begun with the same settings and not completed: --resume {begun}"] if begun else [],
             facts=facts,
             settings=made,
             resumes=job_path,
@@ -144,6 +149,20 @@ def _files(closed: bool) -> list[str]:
         "cells/CELL.json",
         "cells/CELL.requests.jsonl",
     ]
+
+
+def _begun(given: Mapping[str, Any], sweep: Mapping[str, Any]) -> str | None:
+    """The last job of this name and these settings, if it was not completed."""
+    parent = os.path.join(given.get("work_dir") or "work_dirs", given.get("name") or "serving")
+    for path in sorted(glob.glob(f"{glob.escape(parent)}/*/{RUN_JSON}"), reverse=True):
+        try:
+            with open(path, encoding="utf-8") as file:
+                told = json.load(file)
+            if told["facts"]["config"]["sweep"] == sweep:
+                return None if told["status"] == "completed" else os.path.dirname(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # another's, or half of one
+    return None
 
 
 def _told(path: str) -> dict[str, Any]:

@@ -251,6 +251,8 @@ def test_five_files_are_one_run(words: Any, tmp_path: Path) -> None:
         assert (row["ttft_p50"], row["tpot_p99"]) == (found["ttft", "p50"], found["tpot", "p99"])
         path, line = row["source"].rsplit(":", 1)
         assert json.dumps(row["output_tokens_per_second"]) in Path(path).read_text().splitlines()[int(line) - 1]
+    machine = ask(db, "SELECT environment->>'$.host' AS host, environment->>'$.client.host' AS ours FROM runs")
+    assert all(row["host"] is None and row["ours"] for row in machine)  # the server may be anywhere
     sources = ask(db, "SELECT run_id, sources FROM run_list()")
     assert {row["sources"] for row in sources} == {5}
     sent = ask(db, "SELECT run_id, count(*) AS n, count(DISTINCT request) AS each FROM requests GROUP BY ALL")
@@ -368,6 +370,16 @@ def test_connections_that_the_system_does_not_allow(words: Any) -> None:
     assert re.search(r"partial; .*client_limit \d+", done.stderr)
 
 
+@pytest.mark.parametrize(("cpu", "late", "slow"), [(0.95, 0.0001, True), (0.2, 0.006, True), (0.2, 0.0001, False)])
+def test_a_client_that_was_too_slow_says_so(cpu: float, late: float, slow: bool) -> None:
+    asked = module("_serving_settings").Cell(8, 8, 1, None, 2)
+    client = {"cpu": cpu, "loop_late_p50": late}
+    closing = module("_serving_document").Results(asked, [], {}, 1.0, client).closing("failed", ["first"], None)
+    assert closing["notes"][0] == "first"
+    assert any(note.startswith("the client itself was slow") for note in closing["notes"]) == slow
+    assert closing["error"] == "failed: 0 of 2 requests completed; not sent: 2"
+
+
 # --------------------------------------------------------------------------- stopping, dying, going on
 
 
@@ -395,6 +407,8 @@ def test_a_signal_leaves_what_was_measured_and_a_second_start_goes_on(
     assert ("ttft", "p50") not in values(second)
     if number == signal.SIGTERM:
         return  # it leaves the same behind
+    planned = run("serving", *slow, "--dry-run")
+    assert f"{directory} was begun with the same settings and not completed: --resume {directory}" in planned.stdout
     db = ls.open(tmp_path / "s.duckdb")
     db.ingest(directory, workers=1)
     assert {row["status"] for row in ask(db, "serving")} == {"completed", "interrupted"}
@@ -408,6 +422,7 @@ def test_a_signal_leaves_what_was_measured_and_a_second_start_goes_on(
     assert (again["status"], again["earlier"][0]["requests"]) == ("completed", counted)
     assert len((directory / "test_results_serving.csv").read_text().splitlines()) == 1 + 2
     assert len(told(directory)["resumed_at"]) == 1
+    assert "was begun with" not in run("serving", *slow, "--dry-run").stdout
     db.ingest(directory, workers=1)
     assert [row["status"] for row in ask(db, "serving")] == ["completed", "completed"]
     assert ask(db, "SELECT count(*) AS n FROM requests") == [{"n": 12}]
