@@ -62,9 +62,6 @@ class Asked:
             raise QueryError(f"--kind {self.kind!r}: one of {', '.join(SPEEDS)} is needed, or *")
         return (self.kind,)
 
-    def serves(self) -> bool:
-        return "serving" in self.kinds()
-
     def metrics(self) -> list[str]:
         """Names to look for; a system's rate and that of one device are the same metric at two scales."""
         if self.metric != "auto":

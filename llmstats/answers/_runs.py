@@ -20,17 +20,21 @@ _Value = tuple[int, dict[str, Any], Measure, Reading]
 def groups_of(con: duckdb.DuckDBPyConnection, asked: Asked) -> list[Group]:
     """All groups of repeats; also those that state no value of the metrics asked for (their readings are empty)."""
     runs = _runs(con, asked)
-    cells = query.rows(con, "serving", {"pick": asked.pick, "statistic": asked.statistic}) if asked.serves() else []
+    serves = any(run["kind"] == "serving" for run in runs.values())
+    cells = query.rows(con, "serving", {"pick": asked.pick, "statistic": asked.statistic}) if serves else []
+    sized = any(run["sized"] and run["kind"] in ("training", "inference") for run in runs.values())
+    used = query.rows(con, "mfu", {"pick": asked.pick}) if sized else []
+    logs = _logs(con, asked, runs, used)
     found: dict[tuple[Any, ...], Group] = {}
     silent = set(runs)
-    for key, case, measure, reading in _values(con, asked, runs, cells):
+    for key, case, measure, reading in _values(con, asked, runs, cells, logs):
         silent.discard(key)
         group = _group(found, runs[key], case)
         group.readings.setdefault(measure, []).append(reading)
         group.runs.add(reading.run_id)
     for key in silent:
         _group(found, runs[key], {}).runs.add(runs[key]["run_id"])
-    _add_beside(con, asked, runs, cells, found.values())
+    _add_beside(_beside(con, asked, runs, used), cells, found.values())
     return list(found.values())
 
 
@@ -123,12 +127,11 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _values(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Rows) -> Iterable[_Value]:
+def _values(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Rows, logs: Rows) -> Iterable[_Value]:
     """Finite values: run, what the value says of its case, what it is, and the value itself."""
     metrics = asked.metrics()
     yield from _stated(con, asked, metrics, runs)
-    if set(metrics) & {"tokens_per_second_per_device", "step_time"}:
-        yield from _logged(con, asked, metrics, runs)
+    yield from _logged(asked, metrics, runs, logs)
     yield from _added_up(cells, metrics, runs)
 
 
@@ -149,23 +152,35 @@ def _of_kind(asked: Asked, kind: str, metric: str) -> bool:
     return asked.metric != "auto" or metric in SPEEDS[kind]
 
 
-def _logged(con: duckdb.DuckDBPyConnection, asked: Asked, metrics: list[str], runs: Runs) -> Iterable[_Value]:
+def _logged(asked: Asked, metrics: list[str], runs: Runs, logs: Rows) -> Iterable[_Value]:
     """What the steady state of a training's log gives."""
-    keys = {run["run_id"]: key for key, run in runs.items() if run["kind"] == "training"}
-    if not keys or asked.statistic != "mean":
-        return
-    for row in query.rows(con, "throughput", {"pick": asked.pick}):
+    keys = {run["run_id"]: key for key, run in runs.items() if run["records"]}
+    for row in logs if asked.statistic == "mean" else []:
         key = keys.get(row["run_id"])
-        if key is None:
-            continue
-        place = None if row["source"] is None else f"{row['source']}:{row['line']}"
         for metric, definition, unit in (
             ("tokens_per_second_per_device", row["definition"], "token/s/device"), ("step_time", None, "s"),
         ):  # fmt: skip
-            if metric in metrics and row[metric] is not None:
-                measure = Measure(metric, definition, unit)
+            if key is not None and metric in metrics and row.get(metric) is not None:
                 devices = {"devices": runs[key]["devices"] or row["devices"]}
-                yield key, devices, measure, Reading(row["run_id"], row[metric], row["records"], place)
+                reading = Reading(row["run_id"], row[metric], runs[key]["records"], row["place"])
+                yield key, devices, Measure(metric, definition, unit), reading
+
+
+def _logs(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, used: Rows) -> Rows:
+    """Steady states of the training logs, with place: those that `mfu` has looked up already, else of `throughput`."""
+    if not {"tokens_per_second_per_device", "step_time"} & set(asked.metrics()):
+        return []
+    if used and asked.metric != "step_time":
+        logged = [row for row in used if (row["throughput_definition"] or "").startswith(_STEADY)]
+        return [{**row, "definition": row["throughput_definition"], "place": row["source"]} for row in logged]
+    if not any(run["records"] for run in runs.values()):
+        return []
+    rows = query.rows(con, "throughput", {"pick": asked.pick})
+    return [{**row, "place": row["source"] and f"{row['source']}:{row['line']}"} for row in rows]
+
+
+#: Definitions that `throughput` gives.
+_STEADY = ("harmonic_mean(", "tgs@tokens_over_time", "tgs@config_batch")
 
 
 def _added_up(cells: Rows, metrics: list[str], runs: Runs) -> Iterable[_Value]:
@@ -193,9 +208,8 @@ _SUMS = {
 # --------------------------------------------------------------------------- beside the speed
 
 
-def _add_beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Rows, found: Iterable[Group]) -> None:
+def _add_beside(of_run: dict[str, dict[str, Any]], cells: Rows, found: Iterable[Group]) -> None:
     """MFU (recomputed where it can be), memory, accuracy and loss: as the runs state them, else as their logs end."""
-    of_run = _beside(con, asked, runs)
     served: dict[str, float] = {}
     for cell in cells:
         if cell["success"] is not None:
@@ -213,18 +227,17 @@ def _add_beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells:
         group.success = min((served[run] for run in group.runs if run in served), default=None)
 
 
-def _beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs) -> dict[str, dict[str, Any]]:
+def _beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, used: Rows) -> dict[str, dict[str, Any]]:
     """By run: what it states of itself, what its log ends with, and its recomputed MFU."""
     of_run: dict[str, dict[str, Any]] = {}
-    if not set(asked.kinds()) & {"training", "inference"}:
-        return of_run
-    for row in query.rows(con, "results", {"pick": asked.pick}):
+    mine = [run for run in runs.values() if run["kind"] in ("training", "inference")]
+    for row in query.rows(con, "results", {"pick": asked.pick}) if mine else []:
         of_run[row["run_id"]] = {**row, "memory": row["memory_used"]}
-    for row in _dicts(con, "FROM _ends($1)", [asked.pick]):
+    for row in _dicts(con, "FROM _ends($1)", [asked.pick]) if any(run["records"] for run in mine) else []:
         if row["run_key"] in runs:
             stated = of_run.setdefault(runs[row["run_key"]]["run_id"], {})
             stated |= {k: v for k, v in row.items() if stated.get(k) is None}
-    for row in query.rows(con, "mfu", {"pick": asked.pick}):
+    for row in used:
         if row["kind"] in ("training", "inference"):
             of_run.setdefault(row["run_id"], {}).update(recomputed=row["mfu"], flag=row["flag"])
     return of_run

@@ -4,7 +4,8 @@
 -- spellings are one; a device of which several variants fit carries their memory where they agree.  `task` is what the
 -- model's name says of the work (finetune, lora …), empty where it says nothing.  `configured`, `labelled` and
 -- `installed` are what configuration, labels and environment say of the lists `keys` and `programs`, in their order:
--- each JSON text is parsed once, since a configuration may be long and there may be thousands.
+-- each JSON text is parsed once, since a configuration may be long and there may be thousands.  `records` counts the
+-- logged records of a training, `sized` says that the parameters of the model are known.
 CREATE OR REPLACE MACRO _conditions(pick, keys, programs) AS TABLE
 SELECT r.run_key, r.run_id, r.kind, r.experiment, r.attempt,
   CASE WHEN m.how = 'alias' THEN m.model ELSE r.model END AS model, r.model AS model_name,
@@ -17,7 +18,7 @@ SELECT r.run_key, r.run_id, r.kind, r.experiment, r.attempt,
   r.device_count AS devices, r.node_count AS nodes, r.framework, r.precision, r.parallelism AS layout, r.dataset,
   json_extract_string(r.config, keys) AS configured, json_extract_string(r.labels, keys) AS labelled,
   json_extract_string(r.environment, programs) AS installed,
-  coalesce(r.last_step - r.first_step, 0) AS steps, f.path AS place
+  coalesce(r.last_step - r.first_step, 0) AS steps, s.records, m.active_parameters IS NOT NULL AS sized, f.path AS place
 FROM run_rows r
   JOIN _picked(pick) k ON k.run_key = r.run_key
   JOIN _run_device() d ON d.run_key = r.run_key
@@ -26,4 +27,7 @@ FROM run_rows r
     SELECT x.run_key, min_by(w.path, (-len(x.facts::VARCHAR), w.path)) AS path
     FROM run_facts x JOIN source_rows w ON w.source_key = x.source_key
     GROUP BY x.run_key
-  ) f ON f.run_key = r.run_key;
+  ) f ON f.run_key = r.run_key
+  LEFT JOIN (
+    SELECT y.run_key, max(y.n) AS records FROM series_rows y WHERE y.phase = 'train' GROUP BY y.run_key
+  ) s ON s.run_key = r.run_key;
