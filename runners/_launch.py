@@ -2,7 +2,8 @@
 
 The program writes into the log file itself and the launcher reads along: a slow terminal never slows it down, and it
 goes on, with its log whole, if the launcher is killed.  It leads a process group of its own, so that Ctrl-C reaches it
-from here and only once, and so that its workers (data loaders, the ranks of a torchrun) get every signal too.
+from here and only once, and so that its workers get every signal too.  Those that left the group (torchrun gives each
+rank a session of its own) get theirs from the program; what is left of them when it is gone is killed.
 """
 
 from __future__ import annotations
@@ -142,6 +143,7 @@ class _Group:
         self.asked: signal.Signals | None = None  #: the last signal that was sent
         self._patience = patience
         self._since = 0.0
+        self._below: dict[int, str] = {}  # processes that it had started when it was asked to end
 
     def ask(self, number: signal.Signals) -> None:
         """Send a signal; a program that was asked before gets a stronger one than then."""
@@ -149,6 +151,7 @@ class _Group:
             after = _ORDER.index(self.asked) + 1 if self.asked in _ORDER else 1
             number = _ORDER[min(after, len(_ORDER) - 1)]
         self.asked, self._since = number, time.monotonic()
+        self._below |= _descendants(self.process.pid)
         self._send(number)
 
     def insist(self) -> None:
@@ -165,15 +168,55 @@ class _Group:
 
     def clear(self) -> None:
         """Leave nothing behind of a program that was asked to end, or whose launcher fails."""
-        if self.process.poll() is None or self.asked is not None:
+        if self.process.poll() is None:
+            self._below |= _descendants(self.process.pid)
+            self._send(signal.SIGKILL)
+        elif self.asked is not None:
             self._send(signal.SIGKILL)
         self.process.wait()
+        for pid, begun in self._below.items():
+            if begun and _begun(pid)[1] == begun:
+                _kill(pid)
 
     def _send(self, number: signal.Signals) -> None:
         try:
             os.killpg(self.process.pid, number)
         except (ProcessLookupError, PermissionError):  # nobody is left; macOS says the latter of zombies
             return
+
+
+def _descendants(pid: int) -> dict[int, str]:
+    """Processes below one, with the times at which they began (a number of a process may be given again)."""
+    stats = {int(name): _begun(int(name)) for name in _listed("/proc") if name.isdigit()}
+    found: dict[int, str] = {}
+    layer = {pid}
+    while layer := {p for p, (parent, _) in stats.items() if parent in layer}:
+        found |= {p: stats[p][1] for p in layer}
+    return found
+
+
+def _begun(pid: int) -> tuple[int, str]:
+    """Parent and time of beginning of a process; -1 and nothing where there is none, or no /proc."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return int(fields[1]), fields[19]
+    except (OSError, IndexError, ValueError):
+        return -1, ""
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 @contextmanager

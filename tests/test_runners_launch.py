@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,6 +85,24 @@ def test_a_signal_is_handed_on_to_all_that_was_started(job, monkeypatch, number)
     waiter.join()
     assert (b"asked to end" in log(job)) == (number == signal.SIGINT)
     assert _gone(int(log(job).split()[1]))
+
+
+def test_what_left_the_group_is_not_left_behind(job, monkeypatch):
+    """As the ranks of a torchrun that had to be killed: each has a session of its own, and ignores what it can."""
+    monkeypatch.setattr(sys.modules[launch.__module__], "PATIENCE", 0.5)
+    deaf = "signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    rank = f"import signal, time; {deaf}; print('up', flush=True); time.sleep(60)"
+    code = (
+        f"import signal, subprocess, sys, time; {deaf}\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {rank!r}], start_new_session=True)\n"
+        "print('child', child.pid, flush=True); time.sleep(60)"
+    )
+    waiter = threading.Thread(target=_once_it_speaks, args=(job, signal.SIGINT))
+    waiter.start()
+    with pytest.raises(KeyboardInterrupt):
+        start(job, code)
+    waiter.join()
+    assert _gone(int(re.search(rb"child (\d+)", log(job))[1]))
 
 
 def test_a_program_goes_on_when_its_launcher_is_killed(tmp_path):
