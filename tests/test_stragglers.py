@@ -290,6 +290,33 @@ def test_no_habit_is_read_into_chance(ranks):
 # --------------------------------------------------------------------------- what is not there
 
 
+def torn(rng: np.random.Generator) -> RankTimes | None:
+    """A short table with holes: single values, whole ranks, whole steps; None where no two ranks share two steps."""
+    steps, ranks = int(rng.integers(2, 60)), int(rng.integers(2, 12))
+    data = np.abs(rng.standard_normal((steps, ranks))) * rng.choice([0, 0.01, 1])
+    own = 1 + rng.standard_normal((steps, ranks)) * rng.choice([0, 0.01, 0.5])
+    for part in (data, own):
+        part[rng.random(part.shape) < rng.choice([0, 0.1, 0.9])] = np.nan
+        part[rng.integers(steps), rng.integers(ranks)] = 50
+        part[:, rng.integers(ranks) if rng.random() < 0.2 else []] = np.nan
+        part[rng.integers(steps) if rng.random() < 0.2 else []] = np.nan
+    times = table(data, own)
+    times.total = np.where(np.isnan(own), np.nan, np.nan_to_num(data) + own)
+    times.data = data if rng.random() < 0.8 and not np.isnan(data).all() else None
+    times.communication = np.abs(own) / 10 if rng.random() < 0.3 else None
+    return times if times.shared > 1 else None
+
+
+def test_holes_everywhere():
+    """Warnings are errors here: nothing is divided by nothing, and each finding has ranks, steps and a cost."""
+    rng = np.random.default_rng(5)
+    tables = [times for _ in range(300) if (times := torn(rng))]
+    found = [f for times in tables for f in _stragglers.fewer(_stragglers.find(times, 0.2, 0.02, 0.7), 3)]
+    assert len(tables) > 150
+    assert len(found) > 100
+    assert all(f.ranks and len(f.steps) and 0 <= f.lost < math.inf for f in found)
+
+
 def test_values_that_are_no_numbers_and_ranks_that_miss_steps(store):
     data, work = usual(8, 300)
     data[150:160, 2] += 5

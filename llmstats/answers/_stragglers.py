@@ -67,7 +67,7 @@ def find(times: RankTimes, slower: float, chronic: float, drop: float) -> list[F
         chronic: share of the usual step that a chronic straggler is behind in the median.
         drop: share of the usual speed below which a step is slow for all ranks.
     """
-    step = float(np.nanmedian(times.total))
+    step = _middle(times.total)
     phases = _phases(times, slower * step, chronic * step)
     found = []
     for phase in phases:
@@ -80,7 +80,7 @@ def find(times: RankTimes, slower: float, chronic: float, drop: float) -> list[F
 
 def beyond(times: RankTimes, slower: float, chronic: float) -> Floats:
     """How far each rank was behind the quick quarter in its slowest phase, in usual steps; shape (steps, ranks)."""
-    step = float(np.nanmedian(times.total))
+    step = _middle(times.total)
     phases = _phases(times, slower * step, chronic * step)
     return np.asarray(np.maximum.reduce([p.excess for p in phases]) / step, float)
 
@@ -112,6 +112,7 @@ def _phase(name: str, table: Floats, base: Floats, slow: float, late: float, wai
         excess -= waited
     with np.errstate(invalid="ignore"):
         odd = excess - _quantile(excess, 1 - MOST_PARTS / PARTS) > max(SIGMAS * _noise(table), slow)
+        odd &= excess > slow
     phase = Phase(name, excess, _quantile(excess, 0.5), odd, base=base)
     phase.chronic = _behind(phase, late)
     return phase
@@ -122,7 +123,12 @@ def _noise(table: Floats) -> float:
     if len(table) > 2 * SAMPLE:
         table = table[_sample(len(table))]
     apart = table - np.roll(table, 1, axis=1)
-    return 1.4826 * float(np.nanmedian(_quantile(np.abs(apart - _quantile(apart, 0.5)), 0.5)))
+    return 1.4826 * _middle(_quantile(np.abs(apart - _quantile(apart, 0.5)), 0.5))
+
+
+def _middle(values: Floats) -> float:
+    """Median of the values that there are; 0 where there are none."""
+    return float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
 
 
 def _quantile(table: Floats, share: float) -> Floats:
@@ -148,7 +154,7 @@ def _waited(data: Phase, base: Floats) -> Floats | None:
     if not late.any():
         return None
     late[1:] = np.maximum(late[1:], late[:-1])
-    shared = np.maximum(base - np.nanmedian(base), 0)
+    shared = np.maximum(np.nan_to_num(base - _middle(base)), 0)
     own = np.maximum(np.nan_to_num(data.excess - data.usual), 0)
     return np.asarray(np.maximum(late[:, None] - own - shared[:, None], 0), float)
 
@@ -296,7 +302,7 @@ def fewer(findings: list[Finding], most: int) -> list[Finding]:
 def _together(times: RankTimes, phases: list[Phase], beyond: float) -> list[Finding]:
     """Steps that were slow for the quick quarter of the ranks too, beyond what it waited for a late one."""
     base = quick(times.total)
-    over = base - np.nanmedian(base)
+    over = np.nan_to_num(base - _middle(base))
     for phase in phases:
         over = over - np.where(phase.odd, phase.excess, 0.0).max(axis=1)
     slow = np.flatnonzero(over > beyond)
@@ -305,7 +311,7 @@ def _together(times: RankTimes, phases: list[Phase], beyond: float) -> list[Find
     for name, table in parts.items():
         if table is not None:
             part = quick(table)
-            causes[part[slow] - np.nanmedian(part) >= 0.5 * over[slow]] = name
+            causes[part[slow] - _middle(part) >= 0.5 * over[slow]] = name
     everyone = tuple(range(len(times.ranks)))
     return [
         Finding("all ranks", cause, everyone, mine, float(over[mine].sum()), (int(mine[over[mine].argmax()]), 0))

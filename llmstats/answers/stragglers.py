@@ -136,7 +136,7 @@ def _said(
     everybody = finding.kind == "all ranks"
     ranks = times.ranks[list(finding.ranks)].tolist()
     lost = finding.lost * times.every
-    whole = float(np.nansum(np.nanmax(times.total, axis=1))) * times.every
+    whole = float(np.nansum(np.fmax.reduce(times.total, axis=1))) * times.every
     waiting = _row(run)["devices"] - (0 if everybody else len(ranks))
     name = "all" if everybody else _rank_shapes.shape(ranks, layout, finding.by_chance)
     worst_step, worst_rank = finding.worst

@@ -15,7 +15,7 @@ parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -51,8 +51,7 @@ _FIRST, _LAST = ("start", "restart", "resume", "load", "first step"), ("end",)
 def answer(con: duckdb.DuckDBPyConnection, kind: str, pick: str) -> Answer:
     marks = _asked(con, _MARKS, pick)
     known = {m["run_id"]: {k: m[k] for k in ("experiment", "attempt")} for m in marks}
-    found = [m | {"run_id": m["run_id"]} for m in marks]
-    found += [{**known[f["run_id"]], **f} for f in _findings(con, pick) if f["run_id"] in known]
+    found = marks + [{**known[f["run_id"]], **f} for f in _findings(con, pick, kind) if f["run_id"] in known]
     anchors: dict[str, list[Row]] = {}
     for a in _asked(con, _ANCHORS, pick):
         anchors.setdefault(a["run_id"], []).append(a)
@@ -78,20 +77,41 @@ def _source(row: Row) -> str | None:
 # --------------------------------------------------------------------------- what the other questions find
 
 
-def _findings(con: duckdb.DuckDBPyConnection, pick: str) -> Iterator[dict[str, Any]]:
-    for row in query.rows(con, "throughput_drops", {"pick": pick}):
-        lost = "" if row["lost_seconds"] is None else f", {row['lost_seconds']:.4g} s lost"
-        text = f"to {row['ratio']:.0%} of the median speed until step {row['last_step']}: {row['cause']}{lost}"
-        yield _finding(row, "drop", row["first_step"], text, f"{row['source']}:{row['line']}")
-    for row in query.rows(con, "spikes", {"pick": pick}):
-        yield _finding(row, *_spike(row), row["source"], row["time"])
-    for row in query.rows(con, "restarts", {"pick": pick}):
-        lost = "" if row["redone_steps"] is None else f", {row['redone_steps']} steps done again"
-        text = f"continues {row['before'] or 'a run that is not in the store'}{lost}; why: {row['reason']}"
-        yield _finding(row, "restart", row["kept_step"], text, row["source"])
-    for row in query.rows(con, "stragglers", {"pick": pick}):
-        if row["kind"] not in ("none", "cannot tell"):
-            yield _finding(row, "straggler", row["first_step"], f"{row['kind']}: {row['reason']}", row["source"])
+def _findings(con: duckdb.DuckDBPyConnection, pick: str, kind: str) -> Iterator[dict[str, Any]]:
+    for name, (kinds, found) in _QUESTIONS.items():
+        if any(fnmatchcase(k, kind) for k in kinds):
+            for row in query.rows(con, name, {"pick": pick}):
+                yield from found(row)
+
+
+def _drop(row: Row) -> Iterator[dict[str, Any]]:
+    lost = "" if row["lost_seconds"] is None else f", {row['lost_seconds']:.4g} s lost"
+    text = f"to {row['ratio']:.0%} of the median speed until step {row['last_step']}: {row['cause']}{lost}"
+    yield _finding(row, "drop", row["first_step"], text, f"{row['source']}:{row['line']}")
+
+
+def _jump(row: Row) -> Iterator[dict[str, Any]]:
+    yield _finding(row, *_spike(row), row["source"], row["time"])
+
+
+def _restart(row: Row) -> Iterator[dict[str, Any]]:
+    lost = "" if row["redone_steps"] is None else f", {row['redone_steps']} steps done again"
+    text = f"continues {row['before'] or 'a run that is not in the store'}{lost}; why: {row['reason']}"
+    yield _finding(row, "restart", row["kept_step"], text, row["source"])
+
+
+def _straggler(row: Row) -> Iterator[dict[str, Any]]:
+    if row["kind"] not in ("none", "cannot tell"):
+        yield _finding(row, "straggler", row["first_step"], f"{row['kind']}: {row['reason']}", row["source"])
+
+
+#: Kinds of events that a question finds, and how its rows become events.
+_QUESTIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Row], Iterator[dict[str, Any]]]]] = {
+    "throughput_drops": (("drop",), _drop),
+    "spikes": (("spike", "not finite"), _jump),
+    "restarts": (("restart",), _restart),
+    "stragglers": (("straggler",), _straggler),
+}
 
 
 def _spike(row: Row) -> tuple[str, int, str]:
