@@ -72,7 +72,8 @@ class Answer:
         self._rest = b""
 
     def fail(self, kind: str, text: str) -> None:
-        """The first failure counts."""
+        """The first failure counts; ``kind`` is one of `FAILURES`."""
+        assert kind in FAILURES, kind
         if self.failure is None:
             self.failure = (kind, text[:_EXCERPT])
 

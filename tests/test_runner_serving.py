@@ -335,6 +335,11 @@ def test_failures_are_counted_by_kind(words: Any, tmp_path: Path) -> None:
     assert sum(r["error"].startswith("http_status: 503 ") for r in failed) == 2
 
 
+def test_every_kind_of_failure_is_documented() -> None:
+    text = (servingkit.ROOT / "docs" / "runners.md").read_text()
+    assert all(f"`{kind}`" in text for kind in module("_serving_stream").FAILURES)
+
+
 def test_connections_that_are_closed_behind_our_back(words: Any) -> None:
     done = run(*words("forgetful", "--num_clients", "1", "--input_num", 6))
     assert done.exit_code == 0, done.output
