@@ -562,6 +562,17 @@ def test_requests_that_all_failed_are_a_failed_cell(bench):
     assert (row["status"], row["success"]) == ("failed", 0)
 
 
+def test_requests_that_completed_without_a_token_are_counted(bench):
+    """Their zeros are in the mean that the tool states; the requests tell the mean of those that had a first token."""
+    made = [{"ttft": 1.0, "e2e": 2.0, "output_tokens": 5}] * 6 + [{"output_tokens": 0}] * 4
+    bench.requests("a/1", made, aggregates=[("ttft", "mean", 0.6), ("completed_requests", "value", 10.0)])
+    bench.requests("b/1", made)
+    bench.cell("c/1")
+    rows = {row["run_id"]: row for row in bench.ask("serving")}
+    assert {run: row["without_tokens"] for run, row in rows.items()} == {"a/1": 4, "b/1": 4, "c/1": None}
+    assert (rows["a/1"]["ttft"], rows["b/1"]["ttft"], rows["b/1"]["success"]) == (0.6, 1.0, 0.6)
+
+
 @pytest.mark.parametrize("word", ["mean", "std", "min", "max", "p0", "p37.5", "p100", "sum"])
 def test_statistics_of_requests_are_numpys(bench, word):
     bench.requests("a/1", closed_loop())

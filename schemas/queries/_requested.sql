@@ -8,12 +8,14 @@ CREATE OR REPLACE MACRO _requested(of_statistic, of_pick, of_model, of_device) A
 WITH one AS (
   SELECT q.run_key, q.source_key, q.line, q.ttft, q.e2e, q.input_tokens, q.output_tokens,
     coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
-    q.started, q.started + q.e2e AS ended, q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done
+    q.started, q.started + q.e2e AS ended, q.success IS NOT FALSE AND q.output_tokens = 0 AS empty,
+    q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done
   FROM request_rows q
   WHERE q.run_key IN (SELECT a.run_key FROM _asked('serving', of_pick, of_model, of_device) a)
 ),
 told AS (
   SELECT o.run_key, count(*) FILTER (o.done) AS completed, count(*) FILTER (NOT o.done) AS failed,
+    count(*) FILTER (o.empty) AS without_tokens,
     max(o.ended) FILTER (o.done AND isfinite(o.ended)) - min(o.started) FILTER (isfinite(o.started)) AS seconds,
     sum(o.output_tokens) FILTER (o.done AND isfinite(o.ended)) AS output_tokens,
     sum(o.input_tokens) FILTER (o.done AND isfinite(o.ended)) AS input_tokens,
@@ -26,11 +28,18 @@ told AS (
   GROUP BY o.run_key
 )
 SELECT t.run_key, {
-    completed: t.completed, failed: t.failed, place: w.path || coalesce(':' || t.first.line, ''),
+    completed: t.completed, failed: t.failed, without_tokens: t.without_tokens,
+    place: w.path || coalesce(':' || t.first.line, ''),
     tps: t.output_tokens / nullif(t.seconds, 0), total: (t.input_tokens + t.output_tokens) / nullif(t.seconds, 0),
     qps: t.timed / nullif(t.seconds, 0),
-    ttft: {mid: _statistic(t.ttfts, 'p50'), high: _statistic(t.ttfts, 'p99'), chosen: _statistic(t.ttfts, of_statistic)},
-    tpot: {mid: _statistic(t.tpots, 'p50'), high: _statistic(t.tpots, 'p99'), chosen: _statistic(t.tpots, of_statistic)},
-    e2e: {mid: _statistic(t.e2es, 'p50'), high: _statistic(t.e2es, 'p99'), chosen: _statistic(t.e2es, of_statistic)}
+    ttft: {
+      mid: _statistic(t.ttfts, 'p50'), high: _statistic(t.ttfts, 'p99'), chosen: _statistic(t.ttfts, of_statistic)
+    },
+    tpot: {
+      mid: _statistic(t.tpots, 'p50'), high: _statistic(t.tpots, 'p99'), chosen: _statistic(t.tpots, of_statistic)
+    },
+    e2e: {
+      mid: _statistic(t.e2es, 'p50'), high: _statistic(t.e2es, 'p99'), chosen: _statistic(t.e2es, of_statistic)
+    }
   } AS sums
 FROM told t JOIN source_rows w ON w.source_key = t.first.source_key;

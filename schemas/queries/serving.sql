@@ -12,6 +12,9 @@
 -- Cells that failed (none of their requests completed, or the log ends with an error) and cells without a speed
 -- come last.  `source` is the line of the TPS value; of a failed cell the line of the error.
 --
+-- `without_tokens` counts, where each request has a record, those that count as completed although not one token came:
+-- tools average their times as zeros, which flatters TTFT.
+--
 -- What no file states is computed from the requests where a run has one row for each; its definition then is
 -- `…@requests`, and `source` the line of the first request.
 --
@@ -114,6 +117,7 @@ filled AS (
     ),
     CASE WHEN coalesce(k.completed, k.requested.completed) = 0 OR k.status = 'failed' THEN 'failed' ELSE k.status END
       AS outcome,
+    k.requested.without_tokens AS without_tokens,
     CASE WHEN k.says_success THEN k.completed ELSE k.requested.completed END AS completed,
     CASE WHEN k.says_success THEN k.failed ELSE k.requested.failed END AS failed
   FROM known k
@@ -130,7 +134,8 @@ SELECT j.model, j.device, j.vendor, j.device_count, j.input_len, j.output_len, j
   coalesce(j.total_each, j.total / nullif(j.device_count, 0)) AS total_tokens_per_second_per_device,
   j.qps AS requests_per_second, j.ttft_p50, j.ttft_p99, j.tpot_p50, j.tpot_p99, j.e2e_p50, j.e2e_p99, j.ttft, j.tpot,
   j.e2e,
-  coalesce(j.completed / nullif(j.completed + j.failed, 0), j.success_rate) AS success, j.outcome AS status,
+  coalesce(j.completed / nullif(j.completed + j.failed, 0), j.success_rate) AS success, j.without_tokens,
+  j.outcome AS status,
   CASE WHEN j.bad OR j.outcome <> 'completed' THEN j.error END AS error, j.framework, j.precision, j.parallelism, j.dataset, j.output_len_mode,
   j.tps_definition, j.total_definition, j.ttft_definition, j.tpot_definition, j.e2e_definition, j.run_id,
   CASE WHEN j.bad AND j.error IS NOT NULL THEN j.place ELSE coalesce(j.tps_place, j.any_place, j.place) END AS source
