@@ -50,6 +50,9 @@ def test_what_else_went_wrong(db):
     ]  # fmt: skip
     (restart,) = rows(db, "restarts")
     assert (restart["reason"], restart["kept_step"], restart["redone_steps"]) == ("out of memory", 80, 20)
+    assert (restart["gap_seconds"], restart["startup_seconds"]) == (900, 55)
+    (resume,) = rows(db, "timeline", kind="resume")
+    assert resume["message"].endswith("ckpt-step-80 (in 8 files)")
     kinds = [r["kind"] for r in rows(db, "timeline") if r["run_id"] == FIRST]
     assert kinds.index("spike") < kinds.index("not finite") < kinds.index("last step") < kinds.index("oom")
 

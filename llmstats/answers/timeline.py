@@ -6,7 +6,7 @@ the other questions find: `drop` (see `throughput_drops`), `spike` and `not fini
 (`stragglers`), `restart` (`restarts`), at last `last step` and `end`.
 
 `time` and `step` are those of the log, where it gives them.  A row without either stands where its line stands among
-the records of its file.
+the records of its file.  What several files say word for word at the same moment is one row.
 
 parameter: kind VARCHAR = '*' -- kind of event, or a pattern with *
 parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
@@ -59,7 +59,7 @@ def answer(con: duckdb.DuckDBPyConnection, kind: str, pick: str) -> Answer:
     for f in found:
         by_run.setdefault(f["run_id"], []).append(f)
     ordered = sorted(by_run, key=lambda r: (known[r]["experiment"] or r, known[r]["attempt"] or 0, r))
-    rows = [row for run in ordered for row in in_order(by_run[run], anchors.get(run, []))]
+    rows = [row for run in ordered for row in in_order(once(by_run[run]), anchors.get(run, []))]
     shown = (row for row in rows if kind == "*" or fnmatchcase(row["kind"], kind))
     return Answer(COLUMNS, [tuple(_source(row) if c == "source" else row.get(c) for c in COLUMNS) for row in shown])
 
@@ -133,6 +133,23 @@ def _finding(row: Row, kind: str, step: int, text: str, source: str, time: datet
 
 
 # --------------------------------------------------------------------------- order
+
+
+def once(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What several files of a run say word for word at the same moment (every rank resumes) as one row."""
+    found: dict[Any, dict[str, Any]] = {}
+    files: dict[Any, set[str]] = {}
+    for row in sorted(rows, key=lambda r: (r["path"] or "", r["line"] or 0)):
+        known = row["time"] is not None and row["message"] is not None
+        key = (row["kind"], row["time"], row["step"], row["message"]) if known else id(row)
+        if row["path"] in files.setdefault(key, set()):
+            key = id(row)  # a file that says it twice means it twice
+        files.setdefault(key, set()).add(row["path"])
+        found.setdefault(key, row)
+    for key, row in found.items():
+        if len(files[key]) > 1:
+            row["message"] += f" (in {len(files[key])} files)"
+    return list(found.values())
 
 
 def in_order(rows: Sequence[dict[str, Any]], anchors: Iterable[Row]) -> list[dict[str, Any]]:

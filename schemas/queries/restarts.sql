@@ -3,8 +3,8 @@
 -- One row per run that continues another one.  `kept_step` is the last step that was not done again: the checkpoint
 -- that the log names, else the step before the first one logged.  `redone_steps` and `redone_seconds` are what the
 -- attempt before (`before`) had done beyond it: seconds by its clock, else steps times their mean time (`clock`).
--- `gap_seconds` lie between the last record of the attempt before and the start of this one, `startup_seconds` between
--- that and its first record.  `redone_chip_hours` are the redone seconds times the devices; `idle_chip_hours` gap and
+-- `gap_seconds` lie between the last record of the attempt before and the start of this one (the first sign of life
+-- that its log gives), `startup_seconds` between that and its first record.  `redone_chip_hours` are the redone seconds times the devices; `idle_chip_hours` gap and
 -- start-up times the devices, which holds only if nobody else had them meanwhile.
 --
 -- `reason` is what the attempt before says last: out of memory, an error, a loss that was no number any more, an
@@ -69,7 +69,8 @@ loss AS (
   GROUP BY c.run_key
 ),
 resume AS (
-  SELECT e.run_key, min_by({message: e.message, place: w.path || coalesce(':' || e.line, '')}, coalesce(e.line, 0)) AS first
+  SELECT e.run_key, min(e.time) AS time, min_by({message: e.message, place: w.path || coalesce(':' || e.line, '')},
+      coalesce(e.line, 0)) AS first
   FROM event_rows e JOIN source_rows w ON w.source_key = e.source_key
   WHERE e.kind IN ('resume', 'load') AND e.run_key IN (SELECT a.run_key FROM again a)
   GROUP BY e.run_key
@@ -82,15 +83,15 @@ begin AS (
 ),
 measured AS (
   SELECT a.*, greatest(0, a.before_last - a.kept) AS redone, c.first_record,
-    coalesce(a.started_at, c.first_record) AS start,
     CASE WHEN a.before_last > a.kept THEN coalesce(epoch(c.before_end - coalesce(c.before_kept, c.before_first)),
       (a.before_last - a.kept) * p.seconds) ELSE CASE WHEN a.before_key IS NOT NULL THEN 0 END END AS redone_seconds,
     CASE WHEN a.before_last > a.kept THEN CASE WHEN c.before_end IS NOT NULL THEN 'logged'
       WHEN p.seconds IS NOT NULL THEN 'step times' END END AS clock,
-    epoch(coalesce(a.started_at, c.first_record) - c.before_end) AS gap,
-    epoch(c.first_record - a.started_at) AS startup,
+    epoch(least(a.started_at, u.time, c.first_record) - c.before_end) AS gap,
+    epoch(c.first_record - least(a.started_at, u.time)) AS startup, u.first AS resume,
     coalesce(a.device_count, a.before_devices) AS devices
   FROM again a LEFT JOIN clock c ON c.run_key = a.run_key LEFT JOIN pace p ON p.run_key = a.before_key
+    LEFT JOIN resume u ON u.run_key = a.run_key
 )
 SELECT m.run_id, m.before, m.attempt, m.kept_at AS kept_step, m.redone_steps, m.redone_seconds, m.clock,
   m.gap AS gap_seconds, m.startup AS startup_seconds, m.devices,
@@ -115,10 +116,9 @@ SELECT m.run_id, m.before, m.attempt, m.kept_at AS kept_step, m.redone_steps, m.
     WHEN m.before_key IS NULL THEN 'the run that it continues is not in the store'
     WHEN m.gap < 0 THEN 'it started before the last record of the attempt before'
   END AS note,
-  m.experiment, coalesce(u.first.place, b.at.path || ':' || b.at.line) AS source
+  m.experiment, coalesce(m.resume.place, b.at.path || ':' || b.at.line) AS source
 FROM (SELECT x.*, x.kept AS kept_at, CASE WHEN x.before_key IS NOT NULL THEN coalesce(x.redone, 0) END AS redone_steps FROM measured x) m
   LEFT JOIN said s ON s.run_key = m.before_key
   LEFT JOIN loss l ON l.run_key = m.before_key
-  LEFT JOIN resume u ON u.run_key = m.run_key
   LEFT JOIN begin b ON b.run_key = m.run_key
 ORDER BY m.experiment, m.attempt;
