@@ -221,7 +221,6 @@ def test_run_json_tells_what_ran_on_what(mmlu_run):
     ("words", "facts"),
     [
         (["--precision", "bf16", "--device-map", "auto"], {"parallelism": "device_map=auto", "precision": "bf16"}),
-        (["--precision", "fp32", "--tensor-parallel", "2"], {"parallelism": "TP2", "device_count": 2}),
         (["--precision", "fp16", "--random-weights", "--seed", "3", "--limit", "3"], {"questions": 3, "seed": 3}),
     ],
 )
@@ -237,6 +236,9 @@ def test_other_ways_to_run(model, mmlu, tmp_path, words, facts):
 
 def test_split_over_processes_it_answers_the_same(model, mmlu, mmlu_run, tmp_path):
     result = eager(model, mmlu, tmp_path, "--precision", "fp32", "--tensor-parallel", "2", "--batch-size", "3")
+    assert result.exit_code == 0, result.output
+    facts = told(folder(result))["facts"]
+    assert (facts["parallelism"], facts["device_count"]) == ("TP2", 2)
     key = ("accuracy_of_choices", "accuracy_of_choices@likeliest_letter", "validation")
     assert values(folder(result))[key] == values(mmlu_run[0])[key]
 
