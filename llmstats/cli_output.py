@@ -91,7 +91,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 
 
 def parameters_of(words: Sequence[str]) -> dict[str, str]:
-    """``--threshold 0.01 --min-steps=500`` as a mapping."""
+    """``--threshold 0.01 --min-steps=500 --strict`` as a mapping; what is true or false may stand alone, for true."""
     found: dict[str, str] = {}
     left = list(words)
     while left:
@@ -99,9 +99,19 @@ def parameters_of(words: Sequence[str]) -> dict[str, str]:
         if not word.startswith("--"):
             raise InputError(f"unexpected argument {word!r}: parameters are written --NAME VALUE")
         name, equals, value = word[2:].partition("=")
+        name = name.replace("-", "_")
         if not equals:
-            if not left:
+            value = "true" if _stands_alone(name, left) else left.pop(0) if left else ""
+            if not value:
                 raise InputError(f"{word} needs a value")
-            value = left.pop(0)
-        found[name.replace("-", "_")] = value
+        found[name] = value
     return found
+
+
+def _stands_alone(name: str, left: Sequence[str]) -> bool:
+    """Whether a word is a parameter that is true or false, without a value behind it."""
+    from llmstats.questions import list_queries
+
+    if left and not left[0].startswith("--"):
+        return False
+    return any(p.name == name and p.type == "BOOLEAN" for q in list_queries() for p in q.parameters)

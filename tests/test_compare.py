@@ -1,12 +1,15 @@
 """`compare` and `comparability`: composed stores, every number against an independent computation."""
 
+import json
 import math
 import statistics
 
 import pytest
+from click.testing import CliRunner
 from scipy import stats
 
 import llmstats
+from llmstats.cli import main
 from llmstats.errors import InputError, NotFound, QueryError
 from llmstats.records import Measurement, Request, Run
 
@@ -543,6 +546,29 @@ def test_a_resumed_training_is_one_run(bench):
     bench.add((TGS, 50.0), model="m", device="X2")
     (base,) = [r for r in bench.ask(baseline="X1") if r["device"] == "Toy X1"]
     assert (base["n"], base["runs"]) == (1, ["long/2"])
+
+
+def test_operators_of_chips_compare_by_name(bench):
+    for device, flops in (("X1", 2e14), ("X2", 1e14)):
+        facts = {"kind": "microbenchmark", "model": None, "device": device, "device_count": 1}
+        bench.add(("achieved_flops", flops, {"subject": "mm"}), ("achieved_flops", 9e9, {"subject": "abs"}), **facts)
+    rows = [r for r in bench.ask(kind="microbenchmark", baseline="X1") if r["comparability"] == OK]
+    assert [(r["model"], r["case"], r["relative"]) for r in rows[:2]] == [
+        ("abs", None, 1),
+        ("mm", None, pytest.approx(0.5)),
+    ]
+
+
+def test_a_flag_may_stand_alone_on_the_command_line(bench):
+    bench.speeds([100.0], precision="fp8")
+    bench.speeds([50.0], device="X2")
+    bench.ask()
+    counts = []
+    for flags in ((), ("--strict",), ("--strict", "--kind", "training"), ("--strict", "false")):
+        done = CliRunner().invoke(main, ["query", "compare", *flags, "--db", bench.path, "--format", "json"])
+        assert done.exit_code == 0, done.output
+        counts.append(len(json.loads(done.output)))
+    assert counts == [2, 0, 0, 2]
 
 
 # --------------------------------------------------------------------------- comparability

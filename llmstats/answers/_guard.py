@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from llmstats.answers._observed import Group, Measure, normal
+from llmstats.answers._observed import Group, Measure
 
 OK, WITH_CAVEATS, NOT = "comparable", "comparable with caveats", "not comparable"
 
@@ -121,9 +121,9 @@ def scale_free(metric: str) -> str:
 def _conditions(group: Group, baseline: Group, measure: Measure) -> list[Difference]:
     found = []
     for name, (label, forbids) in _CONDITIONS.items():
-        here, there = group.conditions[name], baseline.conditions[name]
-        if normal(name, here) == normal(name, there):
+        if group.normal[name] == baseline.normal[name]:
             continue
+        here, there = group.conditions[name], baseline.conditions[name]
         forbidden = group.kind in forbids or (name == "streaming" and measure.metric in _STREAMED)
         weight = NOT if forbidden and here is not None and there is not None else WITH_CAVEATS
         found.append(Difference(label, here, there, weight))
@@ -133,7 +133,7 @@ def _conditions(group: Group, baseline: Group, measure: Measure) -> list[Differe
 def _precision(group: Group, baseline: Group) -> list[Difference]:
     """Other formats of one width are a caveat (fp16, bf16, amp); other widths another task for the chip."""
     here, there = group.conditions["precision"], baseline.conditions["precision"]
-    ours, theirs = normal("precision", here), normal("precision", there)
+    ours, theirs = group.normal["precision"], baseline.normal["precision"]
     if ours == theirs:
         return []
     alike = None in (ours, theirs) or (_BITS.get(ours, ours) == _BITS.get(theirs, theirs))

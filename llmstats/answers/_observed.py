@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from llmstats.errors import QueryError
@@ -69,7 +70,7 @@ class Asked:
         return sorted({m for kind in self.kinds() for m in SPEEDS[kind]})
 
 
-@dataclass(slots=True)
+@dataclass
 class Group:
     """Repeats: runs of one device on one model that agree in all conditions that they state."""
 
@@ -88,7 +89,12 @@ class Group:
     success: float | None = None  #: smallest share of completed requests of its runs
     place: str | None = None  #: a file that says something of it
 
-    @property
+    @cached_property
+    def normal(self) -> dict[str, Any]:
+        """Conditions in a form in which different spellings of the same are equal."""
+        return {name: normal(name, value) for name, value in self.conditions.items()}
+
+    @cached_property
     def name(self) -> str:
         """Vendor and device, each once."""
         words = [self.vendor or "", self.device or ""]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmstats.answers import _guard as guard
 from llmstats.answers._guard import NOT, WITH_CAVEATS, Difference
-from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading, normal
+from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading
 from llmstats.answers._runs import groups_of
 from llmstats.errors import InputError, NotFound, QueryError
 
@@ -225,7 +225,8 @@ def paired(
     pairs, absent = [], []
     for group in ours:
         if candidates := theirs.get(_place(group)):
-            pairs.append(_pair(group, candidates, per, level))
+            alike = [other for other in candidates if other.normal == group.normal]
+            pairs.append(_pair(group, alike or candidates, per, level))
         else:
             lack = "at this case" if _about(group) in known else "on this model"
             absent.append(Absent(group, f"{baselines[_about(group)]} has no value {lack}"))
@@ -234,7 +235,7 @@ def paired(
 
 def _place(group: Group) -> tuple[Any, ...]:
     """Where a group's counterparts are looked for."""
-    case = tuple(normal(name, group.conditions[name]) for name in _CASE) if group.kind == "serving" else ()
+    case = tuple(group.normal[name] for name in _CASE) if group.kind == "serving" else ()
     return *_about(group), *case
 
 

@@ -41,7 +41,9 @@ def groups_of(con: duckdb.DuckDBPyConnection, asked: Asked) -> list[Group]:
 def _group(found: dict[tuple[Any, ...], Group], run: dict[str, Any], case: dict[str, Any]) -> Group:
     stated = run | {k: v for k, v in case.items() if v is not None}
     conditions = {name: stated.get(name) for name in CONDITIONS}
-    head = (run["kind"], run["model"], run["device"] or run["vendor"])
+    # what a microbenchmark is about is the operator or the measurement, as in `results`
+    model = run["model"] or (stated.get("subject") if run["kind"] == "microbenchmark" else None)
+    head = (run["kind"], model, run["device"] or run["vendor"])
     key = (*head, *(normal(name, value) for name, value in conditions.items()))
     if key not in found:
         found[key] = Group(*head[:2], run["vendor"], run["device"], conditions, place=run["place"])

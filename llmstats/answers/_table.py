@@ -46,8 +46,8 @@ def rows(comparison: Comparison, level: float) -> list[Row]:
 
 def case(group: Group) -> str | None:
     """The conditions that tell rows of one model and device apart, in words."""
-    known = ((name, words) for name, words in _CASE.items() if group.conditions[name] is not None)
-    return ", ".join(words.format(group.conditions[name]) for name, words in known) or None
+    told = ((group.conditions[name], words) for name, words in _CASE.items())
+    return ", ".join(words.format(value) for value, words in told if value not in (None, group.model)) or None
 
 
 # --------------------------------------------------------------------------- pairs
