@@ -202,6 +202,17 @@ def test_without_a_clock_steps_stand_for_seconds(store):
     assert (r["redone_seconds"], r["clock"], r["startup_seconds"]) == (pytest.approx(40 * 2.5), "step times", None)
 
 
+def test_a_step_time_without_the_data_wait_is_completed(store):
+    """XTuner V1's time leaves it out; the work that was done again took both."""
+    run = Run("t/1", "/w/t/1", kind="training", experiment="t", started_at=0)
+    first = points("t/1", range(1, 101), {"step_time": np.full(100, 2.0), "data_time": np.full(100, 0.5)})
+    first.series[0].definition = "step_time@excl_data"
+    store.commit([Source("/w/t/1/x.log").replace(run, first)])
+    put(store, "t/2", {"loss": np.ones(50)}, steps=range(61, 111), experiment="t", started_at=SECOND, resumed_from=60)
+    (r,) = rows(store, "FROM restarts()")
+    assert (r["redone_seconds"], r["clock"]) == (pytest.approx(40 * 2.5), "step times")
+
+
 @pytest.mark.parametrize(("kinds", "says", "at"), [
     (["error"], "error", 150), (["error", "oom"], "out of memory", 151), (["oom", "error"], "out of memory", 150),
     (["exit"], "exit", 150), (["checkpoint"], "cannot tell: the log ends without a word", None),

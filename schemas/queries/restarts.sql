@@ -48,12 +48,19 @@ clock AS (
   FROM tick t JOIN side s ON s.of_key = t.run_key
   GROUP BY s.run_key
 ),
--- Mean time of the steps of the attempt before, for logs without a clock.
+-- Mean time of the steps of the attempt before, data wait included, for logs without a clock.
 pace AS (
-  SELECT s.run_key, avg(s.mean_seconds) AS seconds
-  FROM _step_speed(pick, 0, 'single') s
-  WHERE s.run_key IN (SELECT a.before_key FROM again a)
-  GROUP BY s.run_key
+  SELECT q.run_key, avg(q.val) FILTER (q.metric = 'step_time')
+    + CASE WHEN bool_or(q.apart) THEN coalesce(avg(q.val) FILTER (q.metric = 'data_time'), 0) ELSE 0 END AS seconds
+  FROM (
+    SELECT s.run_key, s.metric, s.definition = 'step_time@excl_data' AS apart, unnest(v.vals) AS val,
+      unnest(v.shown) AS shown
+    FROM series_rows s JOIN block_values v ON v.series_key = s.series_key
+    WHERE s.run_key IN (SELECT a.before_key FROM again a) AND s.phase = 'train' AND s.device_index IS NULL
+      AND s.metric IN ('step_time', 'data_time') AND NOT v.hidden
+  ) q
+  WHERE q.shown IS NOT FALSE AND isfinite(q.val)
+  GROUP BY q.run_key
 ),
 said AS (
   SELECT e.run_key, max_by({kind: e.kind, message: e.message, place: w.path || coalesce(':' || e.line, '')},
@@ -63,10 +70,17 @@ said AS (
   GROUP BY e.run_key
 ),
 loss AS (
-  SELECT c.run_key, max_by({val: c.val, step: c.step, series_key: c.series_key, line: c.line}, (c.step, c.line)) AS last
-  FROM _logged('loss', pick) c
-  WHERE c.run_key IN (SELECT a.before_key FROM again a)
-  GROUP BY c.run_key
+  SELECT q.run_key, max_by({val: q.val, step: q.step, series_key: q.series_key, line: q.line}, (q.step, q.line)) AS last
+  FROM (
+    SELECT c.run_key, c.series_key, unnest(b.steps) AS step, unnest(b.lines) AS line, unnest(v.vals) AS val,
+      unnest(v.shown) AS shown
+    FROM _chosen('loss', pick, 1) c
+      JOIN block_values v ON v.series_key = c.series_key
+      JOIN blocks b ON b.block_key = v.block_key
+    WHERE c.run_key IN (SELECT a.before_key FROM again a) AND NOT v.hidden
+  ) q
+  WHERE q.shown IS NOT FALSE AND q.step IS NOT NULL AND q.val IS NOT NULL
+  GROUP BY q.run_key
 ),
 resume AS (
   SELECT e.run_key, min(e.time) AS time, min_by({message: e.message, place: w.path || coalesce(':' || e.line, '')},
