@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from llmstats.query import run as ask
 from llmstats.questions import list_queries
@@ -46,13 +47,13 @@ def training(k: int, steps: int) -> Delta:
     step = np.arange(1, steps + 1)
     seconds = np.round(16.2 + rng.normal(0, 0.2, steps), 4)
     floor = 0.0008 if k % 4 else 0.02
-    values = (
+    values: list[npt.NDArray[np.float64]] = [
         2e-6 + 0.9e-5 * (1 + np.cos(np.pi * step / steps)),
         seconds,
-        np.round(np.abs(rng.normal(0.044, 0.01, steps)), 4),
+        np.abs(rng.normal(0.044, 0.01, steps)).round(4),
         np.round(floor + 2 * np.exp(-step / 2000) + np.abs(rng.normal(0, 0.0005, steps)), 4),
         np.round(16_384 / seconds, 4),
-    )
+    ]
     name = f"model_{k:04d}/20250209_0315{k % 60:02d}"
     root = f"/bench/{name}"
     clock = START + (np.cumsum(seconds) * 1e6).astype(np.int64)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import llmstats
 from llmstats.records import Run
 from llmstats.store import Store
 from llmstats.store_types import CanonicalPoints, Delta, SeriesColumn
 
-from .store_deltas import SECOND, Source, fresh_store
+from .store_deltas import SECOND, Source, fresh_store, points
 
 DEFINITIONS = {
     "tgs": ("tokens_per_second_per_device", "tgs@micro_step"),
@@ -336,3 +337,51 @@ def test_tokens_of_a_run_that_logs_times_only_come_from_its_configuration(store)
     trend = rows(store, "FROM throughput_trend(every := 50)")
     assert {r["tokens_per_second_per_device"] for r in trend if r["run_id"] == "a"} == {512 * 4096 / 16 / 8}
     assert {r["tokens_per_second_per_device"] for r in trend if r["run_id"] != "a"} == {None}
+
+
+# --------------------------------------------------------------------------- long runs, judged from whole blocks
+
+
+@pytest.mark.parametrize("driver", ["rate", "time", "tokens"])
+def test_a_long_run_is_what_its_records_are(tmp_path, driver):
+    """25,000 records of one rank: sums, drops and places are exact, quantiles those of a sample."""
+    n, rng = 25_000, np.random.default_rng(8)
+    seconds = rng.normal(2.0, 0.02, n)
+    seconds[12_000:12_040] *= 3  # a drop in the middle of a block
+    waits = np.full(n, 0.01)
+    waits[20_000:20_020], seconds[20_000:20_020] = 4.0, 6.0
+    tokens = rng.integers(900, 1100, n).astype(float)
+    values = {"step_time": seconds, "data_time": waits}
+    if driver == "rate":
+        values["tokens_per_second_per_device"] = 1000 / seconds
+        values["tokens_per_second_per_device"][100] = 0.0  # no speed: the block is opened, the record left out
+    if driver == "tokens":
+        values["step_tokens"] = tokens
+    store = fresh_store(tmp_path / "s.duckdb")
+    run = Run("a/1", "/w/a/1", kind="training", device_count=4)
+    store.commit([Source("/w/a.log").replace(run, points("a/1", range(1, n + 1), values, clock=True))])
+    db = llmstats.open(str(tmp_path / "s.duckdb"))
+    (row,) = db.query("throughput").pl().to_dicts()
+    kept = np.arange(n) >= 100
+    if driver == "rate":
+        kept[100] = False
+    speed = {"rate": 1000 / seconds, "time": 1 / seconds, "tokens": tokens / seconds}[driver]
+    exact = {
+        "rate": kept.sum() / (seconds[kept] / 1000).sum(), "time": None,
+        "tokens": tokens[kept].sum() / seconds[kept].sum(),
+    }[driver]  # fmt: skip
+    assert row["tokens_per_second_per_device"] == (exact and pytest.approx(exact, rel=1e-9))
+    assert (row["records"], row["first_step"], row["last_step"]) == (kept.sum(), 101 + (driver == "rate"), n)
+    assert row["step_time"] == pytest.approx(seconds[kept].mean())
+    assert row["data_share"] == pytest.approx(waits[kept].sum() / seconds[kept].sum())
+    assert row["line"] == row["first_step"] + 100
+    if exact:
+        for name, q in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
+            assert row[name] == pytest.approx(np.quantile(speed[kept], q), rel=3e-3)
+    drops = db.query("throughput_drops").pl().to_dicts()
+    assert [(d["first_step"], d["last_step"], d["cause"]) for d in drops] == [
+        (12_001, 12_040, "compute"), (20_001, 20_020, "data wait"),
+    ]  # fmt: skip
+    usual = np.median(seconds[kept])
+    lost = [(seconds[a:b] - usual).sum() for a, b in ((12_000, 12_040), (20_000, 20_020))]
+    assert [d["lost_seconds"] for d in drops] == pytest.approx(lost, rel=2e-3)

@@ -14,10 +14,10 @@ WITH member AS MATERIALIZED (
 stat AS MATERIALIZED (
   SELECT m.run_key, m.series_key, m.role, v.block_key, len(v.vals) AS n,
     CASE WHEN m.role != 'rate' THEN list_sum(v.vals) END AS total,
-    CASE WHEN m.role != 'data' OR m.apart THEN list_min(v.vals) END AS low,
+    CASE WHEN m.role = m.driver OR m.apart OR m.driver = 'tokens' THEN list_min(v.vals) END AS low,
     CASE WHEN m.driver != 'rate' AND (m.role = 'time' OR m.apart) THEN list_max(v.vals) END AS high,
     CASE WHEN m.role = 'rate' THEN list_sum([1 / x FOR x IN v.vals]) END AS inverse,
-    v.vals[(1 + hash(v.block_key) % m.stride)::BIGINT : len(v.vals) : m.stride] AS sample
+    [v.vals[i] FOR i IN range((1 + hash(v.block_key) % m.stride)::BIGINT, len(v.vals) + 1, m.stride)] AS sample
   FROM member m JOIN block_values v ON v.series_key = m.series_key
   WHERE NOT v.hidden AND (m.role = m.driver OR m.role IN ('time', 'data'))
 ),
@@ -39,6 +39,18 @@ block AS MATERIALIZED (
     LEFT JOIN (SELECT x.* FROM stat x WHERE x.role = 'data') w ON w.block_key = d.block_key
   WHERE b.max_step >= m.first_step
 ),
+-- Unnested from one list, so that the optimizer takes them for few: a guess of millions would make it build tables of
+-- all lists there are.
+to_open AS MATERIALIZED (
+  SELECT unnest(l.block_keys) AS block_key
+  FROM (SELECT list(x.block_key) AS block_keys FROM block x WHERE NOT x.whole) l
+),
+part AS MATERIALIZED (
+  SELECT v.block_key, v.series_key, v.vals FROM to_open k JOIN block_values v ON v.block_key = k.block_key
+),
+place AS MATERIALIZED (
+  SELECT b.block_key, b.steps FROM to_open k JOIN blocks b ON b.block_key = k.block_key
+),
 opened AS (
   SELECT p.*, CASE p.driver WHEN 'time' THEN p.val ELSE p.time END
     + CASE WHEN p.apart THEN coalesce(p.data, 0) ELSE 0 END AS seconds
@@ -46,12 +58,10 @@ opened AS (
     SELECT k.run_key, k.series_key, k.time_key, k.data_key, k.block_key, k.driver, k.apart, k.stride, k.first_step,
       unnest(b.steps) AS step, unnest(v.vals) AS val, unnest(t.vals) AS time, unnest(d.vals) AS data
     FROM (SELECT x.* FROM block x WHERE NOT x.whole) k
-      JOIN blocks b ON b.block_key = k.block_key
-      JOIN block_values v ON v.block_key = k.block_key AND v.series_key = k.series_key
-      LEFT JOIN (SELECT x.* FROM block_values x WHERE x.block_key IN (SELECT y.block_key FROM block y WHERE NOT y.whole)) t
-        ON t.block_key = k.block_key AND t.series_key = k.time_key
-      LEFT JOIN (SELECT x.* FROM block_values x WHERE x.block_key IN (SELECT y.block_key FROM block y WHERE NOT y.whole)) d
-        ON d.block_key = k.block_key AND d.series_key = k.data_key
+      JOIN place b ON b.block_key = k.block_key
+      JOIN part v ON v.block_key = k.block_key AND v.series_key = k.series_key
+      LEFT JOIN part t ON t.block_key = k.block_key AND t.series_key = k.time_key
+      LEFT JOIN part d ON d.block_key = k.block_key AND d.series_key = k.data_key
   ) p
   WHERE p.step >= p.first_step AND p.val >= 0
 ),
