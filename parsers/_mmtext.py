@@ -143,7 +143,8 @@ class OpenMMLabLog(LineParser):
         if event is not None:
             if event.kind == "resume":
                 run.resumed_from = event.step
-            yield event
+            if not state.get("launched"):  # mmengine's own file has the same line
+                yield event
 
     def _text(self, state: State, runs: Runs, index: int, line: int, text: str) -> Iterator[Event]:
         """A line without prefix: of the environment or configuration, or of a traceback."""
@@ -151,7 +152,8 @@ class OpenMMLabLog(LineParser):
             open_block(state, "environment", index)
         if text.startswith("Traceback"):
             self._close(state, runs)
-        if not block_line(state, text) and (event := event_of(runs[index].name, text, line, None, None)):
+        event = None if block_line(state, text) else event_of(runs[index].name, text, line, None, None)
+        if event and (event.kind in ("error", "oom") or not state.get("launched")):
             yield event
 
     def _close(self, state: State, runs: Runs) -> None:

@@ -359,7 +359,7 @@ LOG_SAMPLES = (
                 "started_at": microseconds("2024-12-31 23:59:20"),
             }
         },
-        events=("checkpoint",),
+        events=(),
     ),
     Sample(
         path="toy_det/20240506_095900/20240506_095900.log",

@@ -51,7 +51,8 @@ class MMEngineLog(OpenMMLabLog):
     """One run per ``{work_dir}/{timestamp}``; rank files of the same directory are the same run.
 
     A console that was kept at or above the run's directory is the same run too, known by its first record; so is
-    `LAUNCHED`, which `llmstats run train` keeps in a directory beside it.
+    `LAUNCHED`, which `llmstats run train` keeps in a directory beside it: of its events only those that mmengine's own
+    file has not (a traceback).
     """
 
     name = "mmengine_log"

@@ -318,8 +318,11 @@ def on_a_terminal(words, until=None, send=None):
         if send and re.search(until, shown.decode(errors="replace")):
             child.send_signal(send)
             send = None
-    out, _ = child.communicate(timeout=60)
-    os.close(ours)
+    try:
+        out, _ = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        os.close(ours)
     return shown.decode(), out, child.returncode
 
 

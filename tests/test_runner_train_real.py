@@ -39,14 +39,15 @@ def words(root, *options, to, more=()):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Ctrl-C somewhere behind step 750, then resumed from the checkpoint of step 700 and led 300 steps further."""
+    """Ctrl-C somewhere behind step 750, then resumed from the last checkpoint and led 300 steps further."""
     root = tmp_path_factory.mktemp("train")
     db = str(root / "x.duckdb")
     before = os.environ.pop("LLMSTATS_DB", None)
     first = on_a_terminal(
-        words(root, to=100_000), until=r"\r\x1b\[2Kstep [\d,]*(?:7[5-9]\d|[89]\d\d|,\d{3}) ", send=signal.SIGINT
+        words(root, to=100_000), until=r"\r\x1b\[2Kstep (?:7[5-9]\d|[89]\d\d|[\d,]+,\d{3})/100,000 ", send=signal.SIGINT
     )
-    second = on_a_terminal(words(root, "--resume", "--ingest", "--db", db, to=CHECKPOINT_EVERY + MORE))
+    reached = int(re.search(r"iter_(\d+)\.pth", (root / "w" / "toy" / "last_checkpoint").read_text())[1])
+    second = on_a_terminal(words(root, "--resume", "--ingest", "--db", db, to=reached + MORE))
     if before:
         os.environ["LLMSTATS_DB"] = before
     return root / "w" / "toy", db, first, second
@@ -117,6 +118,15 @@ def test_its_curve_is_that_of_mmengines_own_files(trained):
     )
     assert dict(rows) == truth
     assert len(rows) == len(truth)
+
+
+def test_no_event_is_told_twice_and_the_console_s_traceback_is_kept(trained):
+    work_dir, db, _, _ = trained
+    rows = llmstats.open(db).query("SELECT run_id, kind, message, time FROM events WHERE kind <> 'warning'").rows
+    assert len(set(rows)) == len(rows)
+    first, second = (f"toy/{run.name}" for run in runs_of_mmengine(work_dir))
+    kinds = {(run, kind) for run, kind, *_ in rows}
+    assert {(first, "checkpoint"), (first, "error"), (second, "resume"), (second, "checkpoint")} <= kinds
 
 
 def test_convergence_answers_for_it(trained):
