@@ -260,8 +260,10 @@ def _hours(ticks: Floats, runs: Integers) -> Floats:
     """Hours trained at each record: those of earlier runs, and those since the run's own first record."""
     hours = np.full(len(ticks), np.nan)
     before = 0.0
-    for run in np.unique(runs):
+    for run in range(int(runs.max()) + 1):
         clock = ticks[runs == run]
+        if not len(clock):
+            continue
         if not np.isfinite(clock).any():
             return np.full(len(ticks), np.nan)
         since = (clock - np.nanmin(clock)) / 3600

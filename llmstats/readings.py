@@ -165,8 +165,7 @@ def _smoothed(curve: Curve, places: Indices, criterion: Criterion) -> Number:
     finite = finite[(finite >= begin) & (finite <= places[-1])]
     if len(finite) < n:
         raise CannotTell(f"has {len(finite)} of the {n} points of a mean")
-    means = np.lib.stride_tricks.sliding_window_view(curve.values[finite], n).mean(axis=1)
-    halves = np.lib.stride_tricks.sliding_window_view(curve.half[finite], n).mean(axis=1)
+    means, halves = (np.convolve(y[finite], np.ones(n), "valid") / n for y in (curve.values, curve.half))
     anchored = np.flatnonzero(finite[n - 1 :] >= places[0])
     if not len(anchored):
         raise CannotTell(f"no mean of {n} points ends {span(window)}")
