@@ -20,9 +20,10 @@ _Value = tuple[int, dict[str, Any], Measure, Reading]
 def groups_of(con: duckdb.DuckDBPyConnection, asked: Asked) -> list[Group]:
     """All groups of repeats; also those that state no value of the metrics asked for (their readings are empty)."""
     runs = _runs(con, asked)
-    serves = any(run["kind"] == "serving" for run in runs.values())
+    named = [run for run in runs.values() if run["model"] and (run["device"] or run["vendor"])]  # others become no pair
+    serves = any(run["kind"] == "serving" for run in named)
     cells = query.rows(con, "serving", {"pick": asked.pick, "statistic": asked.statistic}) if serves else []
-    sized = any(run["sized"] and run["kind"] in ("training", "inference") for run in runs.values())
+    sized = any(run["sized"] and run["kind"] in ("training", "inference") for run in named)
     used = query.rows(con, "mfu", {"pick": asked.pick}) if sized else []
     logs = _logs(con, asked, runs, used)
     found: dict[tuple[Any, ...], Group] = {}
