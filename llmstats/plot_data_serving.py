@@ -29,11 +29,12 @@ def system_names(rows: Sequence[Row], definitions: Sequence[str] = ()) -> list[s
     """A name for the system of each row: its model and device, and whatever else differs between the rows.
 
     ``definitions`` are texts, one per row, that say what the values mean; values of two meanings must not be compared
-    unseen.  Systems that do not say their model or device are told apart by their folder.
+    unseen.  A failed row has no values and so no definition: it is one of its system's, if that has but one.  Systems
+    that do not say their model or device are told apart by their folder.
     """
     varied = [name for name in _DETAILS if len({row.get(name) for row in rows}) > 1]
-    texts = definitions if len({text for text in definitions if text}) > 1 else [""] * len(rows)
     names = [_named(row, varied) for row in rows]
+    texts = _meanings(names, definitions) if len({text for text in definitions if text}) > 1 else [""] * len(rows)
     folders: dict[str, set[str]] = {}
     for name, row in zip(names, rows, strict=True):
         if row["model"] is None or row["device"] is None:
@@ -41,6 +42,16 @@ def system_names(rows: Sequence[Row], definitions: Sequence[str] = ()) -> list[s
     tails = {name: _tails(found) for name, found in folders.items() if len(found) > 1}
     places = [f"in {tails[n][_folder(row)]}" if n in tails else "" for n, row in zip(names, rows, strict=True)]
     return [", ".join(filter(None, parts)) for parts in zip(names, places, texts, strict=True)]
+
+
+def _meanings(names: Sequence[str], definitions: Sequence[str]) -> list[str]:
+    known: dict[str, set[str]] = {}
+    for name, text in zip(names, definitions, strict=True):
+        known.setdefault(name, set()).update({text} - {""})
+    return [
+        text or (next(iter(known[name])) if len(known[name]) == 1 else "")
+        for name, text in zip(names, definitions, strict=True)
+    ]
 
 
 def _named(row: Row, varied: Sequence[str]) -> str:
@@ -145,7 +156,7 @@ def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Cells:
             "nothing to draw: no serving run asked for has both an output throughput and a concurrency "
             "(llmstats ingest --label concurrency=8 says it for logs that do not)"
         )
-    systems = system_names(rows, _definitions(rows))
+    systems = system_names(rows, ["" if _failed(row) else row["tps_definition"] or "" for row in rows])
     named = [{**row, "system": system, "case": case_name(row)} for row, system in zip(rows, systems, strict=True)]
     placed = [row for row in named if _placed(row, load)]
     cases = [
@@ -177,21 +188,6 @@ def _failed(row: Row) -> bool:
 def _placed(row: Row, load: str) -> bool:
     """An infinite request rate (all at once) has no place on an axis."""
     return row[load] is not None and 0 < row[load] < np.inf
-
-
-def _definitions(rows: Sequence[Row]) -> list[str]:
-    """What the throughput of each row counts.
-
-    A failed cell has no speed and so no definition: it is one of the system's, if that has but one.
-    """
-    named = system_names(rows)
-    known: dict[str, set[str]] = {}
-    for name, row in zip(named, rows, strict=True):
-        known.setdefault(name, set()).update({row["tps_definition"]} - {None})
-    return [
-        next(iter(known[name])) if _failed(row) and len(known[name]) == 1 else row["tps_definition"] or ""
-        for name, row in zip(named, rows, strict=True)
-    ]
 
 
 def _sweep(system: str, rows: Sequence[Row], load: str) -> Sweep:

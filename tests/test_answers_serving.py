@@ -202,8 +202,17 @@ def test_a_run_that_failed_belongs_to_the_system_of_its_neighbours(bench):
     )
     (row,) = bench.ask("frontier")
     assert (row["run_id"], row["points"], row["left_out"]) == ("a/1", 1, 1)
+    made = [
+        Measurement("a/long", metric, 9.0, word, conditions={"output_len_mode": "constant"}, definition=f"{metric}@x")
+        for metric, word in (("output_tokens_per_second", "value"), ("tpot", "mean"))
+    ]
+    facts = SYSTEM | {"model": "long"}
+    bench.store.commit([Source("/w/long").replace(Run("a/long", "/w/a", kind="serving", **facts), *made)])
+    bench.requests("b/long", [{"success": False}], model="long")
+    (row,) = bench.ask("frontier", model="long")
+    assert (row["points"], row["left_out"]) == (1, 1), "whether its output was constant, a failed run does not say"
     bench.cell("b/1", definitions={"tpot": "tpot@other"})
-    rows = bench.ask("frontier")
+    rows = bench.ask("frontier", model="m")
     assert sorted(row["run_id"] for row in rows) == ["a/1", "a/lost", "b/1"], "it fits two systems: nobody knows which"
 
 

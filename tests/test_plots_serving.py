@@ -101,7 +101,7 @@ def test_scopes_are_never_on_one_axis(bench):
     bench.cell("b/1", device="e", device_count=None)
     figure = drawn(frontier.draw, fetched(bench, "frontier"))
     assert sorted(axes.get_title() for axes in figure.axes) == [
-        "256 tokens in, 512 out per device", "256 tokens in, 512 out, whole system",
+        "256 tokens in, 512 out, per device", "256 tokens in, 512 out, whole system",
     ]  # fmt: skip
 
 
@@ -158,6 +158,8 @@ def test_a_name_says_what_differs_and_no_more():
     assert names_of({"framework": "vllm"}, {"precision": "fp8"}) == ["m on d, vllm", "m on d, fp8"]
     assert names_of({}, {}, definitions=["a", "b"]) == ["m on d, a", "m on d, b"]
     assert names_of({}, {"source": "/w/z/a.log"}) == ["m on d"] * 2
+    lost = names_of({}, {}, {"model": "n"}, definitions=["a", "", "b"])
+    assert lost == ["m on d, a", "m on d, a", "n on d, b"], "what failed means what its neighbours mean"
 
 
 def test_systems_that_do_not_say_their_device_are_told_apart_by_folder():

@@ -120,7 +120,7 @@ def cells(
     names = [name.strip() for name in by.split(",") if name.strip()]
     _check_names(names, facts.values())
     found = [_cell(row, facts[row["run_id"]], names, definitions, tokens) for row in rows(con, "serving", asked)]
-    return _adopted(found, len(SYSTEM), len(SYSTEM) + len(definitions))
+    return _adopted(found, len(definitions))
 
 
 def _cell(
@@ -145,25 +145,41 @@ def _check_names(names: Sequence[str], runs: Iterable[Mapping[str, Any]]) -> Non
             raise NotFound.among("column, label or configuration key of serving runs", name, known)
 
 
-def _adopted(found: Sequence[Cell], a: int, b: int) -> list[Cell]:
+def _adopted(found: Sequence[Cell], count: int) -> list[Cell]:
     """Cells that lack a definition (they failed, or did not measure it) as those of the system that they fit alone.
 
-    Definitions stand at ``a`` to ``b`` in a cell's system.
+    ``count`` definitions stand behind the columns of `SYSTEM` in a cell's system; whether the output length was
+    constant is not known of a cell that failed, either.
     """
+    open_ends = [SYSTEM.index("output_len_mode"), *range(len(SYSTEM), len(SYSTEM) + count)]
+    parts = [_parted(cell.system, open_ends) for cell in found]
     known: dict[tuple[Any, ...], set[tuple[Any, ...]]] = {}
-    for cell in found:
-        known.setdefault((*cell.system[:a], *cell.system[b:]), set()).add(cell.system[a:b])
-    return [_adopt(cell, known[(*cell.system[:a], *cell.system[b:])], a, b) for cell in found]
-
-
-def _adopt(cell: Cell, known: Iterable[tuple[Any, ...]], a: int, b: int) -> Cell:
-    own = cell.system[a:b]
-    if None not in own:
-        return cell
-    fits = [
-        other for other in known if None not in other and all(m in (None, o) for m, o in zip(own, other, strict=True))
+    for fixed, loose in parts:
+        known.setdefault(fixed, set()).add(loose)
+    return [
+        cell if None not in loose else replace(cell, system=_fitted(cell.system, open_ends, loose, known[fixed]))
+        for cell, (fixed, loose) in zip(found, parts, strict=True)
     ]
-    return replace(cell, system=(*cell.system[:a], *fits[0], *cell.system[b:])) if len(fits) == 1 else cell
+
+
+def _parted(system: tuple[Any, ...], places: Sequence[int]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What stands elsewhere, and what stands at some places."""
+    return tuple(v for i, v in enumerate(system) if i not in places), tuple(system[i] for i in places)
+
+
+def _fitted(
+    system: tuple[Any, ...], places: Sequence[int], own: tuple[Any, ...], known: Iterable[tuple[Any, ...]]
+) -> tuple[Any, ...]:
+    """The system with the values of the only other one that says more and contradicts nothing, else as it is."""
+    fits = [
+        other
+        for other in known
+        if other != own and all(mine in (None, its) for mine, its in zip(own, other, strict=True))
+    ]
+    if len(fits) != 1:
+        return system
+    values = dict(zip(places, fits[0], strict=True))
+    return tuple(values.get(i, v) for i, v in enumerate(system))
 
 
 def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:

@@ -74,12 +74,13 @@ def arranged(points: Sequence[Row], without: int, text: Mapping[str, str]) -> Fr
         for row, name in zip(points, names, strict=True)
     ]
     panels = [Panel(case, {k: list(v) for k, v in grouped(mine, "system").items()}) for case, mine in by_case(placed)]
-    y = f"{text['tokens']} tokens per second" + (_scope(scopes.pop()) if len(scopes) == 1 else "")
+    scope = {"device": " per device", "system": " of the whole system"}[scopes.pop()] if len(scopes) == 1 else ""
+    y = f"{text['tokens']} tokens per second{scope}"
     return Frontiers(text["against"], text["statistic"], y, panels, without, _footer(points, definitions, text))
 
 
 def _scope(per: str) -> str:
-    return " per device" if per == "device" else ", whole system"
+    return ", per device" if per == "device" else ", whole system"
 
 
 def _nothing(con: duckdb.DuckDBPyConnection, rows: Sequence[Row], text: Mapping[str, str]) -> InputError:

@@ -99,7 +99,7 @@ def _footer(rows: Sequence[Row], text: Mapping[str, str]) -> list[str]:
 def draw(data: Tables) -> Figure:
     """Per system one column: throughput above, time to first token below; one scale of colours per row."""
     shown = data.tables[:MOST]
-    inputs, outputs = (sorted({place[i] for table in shown for place in table.speed}) for i in (0, 1))
+    inputs, outputs = _axes(shown)
     height = 2 * max(1.1, 0.34 * len(inputs)) + 1.0
     figure, spec = sheet(_words(data, shown), height, 2, len(shown), hspace=0.75 / (height / 2), wspace=0.1)
     for i, (name, values) in enumerate(_rows(shown)):
@@ -114,6 +114,12 @@ def draw(data: Tables) -> Figure:
             if i == 1:
                 axes.set_xlabel("output tokens")
     return figure
+
+
+def _axes(shown: Sequence[Table]) -> tuple[list[float], list[float]]:
+    """All input and all output lengths, ascending."""
+    inputs, outputs = (sorted({place[i] for table in shown for place in table.speed}) for i in (0, 1))
+    return inputs, outputs
 
 
 def _rows(shown: Sequence[Table]) -> list[tuple[str, list[dict[tuple[float, float], float]]]]:
@@ -182,6 +188,9 @@ def _words(data: Tables, shown: Sequence[Table]) -> Words:
     )
     blank: dict[str, Any] = {"linestyle": "none"}
     keys = [[Key(short(f"{chr(ord('A') + i)}  {table.system}", 120), blank)] for i, table in enumerate(shown)]
+    inputs, outputs = _axes(shown)
+    if any(len(table.speed) < len(inputs) * len(outputs) for table in shown):
+        keys.append([Key("hatched: not measured", blank)])
     if any(math.isnan(v) for table in shown for v in table.speed.values()):
         keys.append([Key("×  failed", blank)])
     if len(data.tables) > len(shown):
