@@ -12,7 +12,6 @@ import llmstats
 from llmstats.cli_ingest import ingest
 from llmstats.cli_judge import judge
 from llmstats.cli_output import db_option, emit, open_store, output_options, parameters_of, plain
-from llmstats.cli_run import RunGroup
 from llmstats.errors import InputError, LlmstatsError
 
 if TYPE_CHECKING:
@@ -104,12 +103,28 @@ def _known(queries: str | None) -> dict[str, Question]:
 
 
 def _list_queries(queries: str | None, form: str | None, output: str | None) -> None:
+    rows = [
+        (q.name, q.title, " ".join(f"--{p.name} {p.default}" for p in q.parameters)) for q in _known(queries).values()
+    ]
+    _listing(("query", "answers", "parameters"), rows, form, output)
+
+
+def _listing(columns: Sequence[str], rows: Sequence[tuple[str, ...]], form: str | None, output: str | None) -> None:
+    """Names with what they are and, below, their parameters with defaults; other forms are tables as ever."""
     from llmstats.query import Answer
 
-    rows = [
-        (q.name, " ".join(f"--{p.name} {p.default}" for p in q.parameters), q.title) for q in _known(queries).values()
-    ]
-    emit(Answer(["query", "parameters (with their defaults)", "answers"], rows), form, output)
+    if form not in (None, "table") or output:
+        emit(Answer(columns, rows), form, output)
+        return
+    import shutil
+    import textwrap
+
+    margin = max(len(name) for name, *_ in rows) + 2
+    width = max(60, min(shutil.get_terminal_size((110, 40)).columns, 140))
+    for name, title, parameters in rows:
+        lines = textwrap.wrap(title, width - margin)
+        lines += textwrap.wrap(parameters.replace(" --", "\0--").replace(" ", "\1").replace("\0", " "), width - margin)
+        click.echo(f"{name:<{margin}}" + f"\n{'':<{margin}}".join(lines).replace("\1", " "))
 
 
 def _explain(name: str, queries: str | None) -> None:
@@ -259,18 +274,9 @@ def plot(name: str | None, parameters: Sequence[str], output: str | None, db: st
 
 def _list_pictures() -> None:
     from llmstats.plots import parameters_of_picture, pictures
-    from llmstats.query import Answer
 
     rows = [
-        (name, " ".join(f"--{k} {v}" for k, v in parameters_of_picture(picture).items()), picture.title)
+        (name, picture.title, " ".join(f"--{k} {v}" for k, v in parameters_of_picture(picture).items()))
         for name, picture in pictures().items()
     ]
-    emit(Answer(["picture", "parameters (with their defaults)", "shows"], rows), None, None)
-
-
-# --------------------------------------------------------------------------- runners
-
-
-@main.group(cls=RunGroup)
-def run() -> None:
-    """Launch or perform a workload; its logs are written below work_dirs/NAME/TIME/."""
+    _listing(("picture", "shows", "parameters"), rows, None, None)

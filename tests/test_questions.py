@@ -58,8 +58,8 @@ def test_own_queries_leave_nothing_in_the_store(store, mine):
 
 def test_own_queries_are_listed_and_explained(store, mine, monkeypatch):
     listed = CliRunner().invoke(main, ["query", "--queries", str(mine), "--format", "csv"])
-    assert "losses,--at_most 1.5,Which runs went below a loss?" in listed.output
-    assert "how_many,,How many runs are there?" in listed.output
+    assert "losses,Which runs went below a loss?,--at_most 1.5" in listed.output
+    assert "how_many,How many runs are there?," in listed.output
     monkeypatch.setenv("LLMSTATS_QUERIES", str(mine))
     told = CliRunner().invoke(main, ["query", "losses", "--help"]).output
     assert "One row per run." in told
