@@ -91,36 +91,48 @@ def mean_ratio(
 ) -> Interval:
     """Geometric mean over pairs (one per model, say) of the ratio of each pair's geometric means.
 
-    The limits are Welch's t interval on logarithms (Biometrika 34, 1947, 28-35), its degrees of freedom after
-    Satterthwaite over all groups; they tell the noise of the repeats, not how other models would turn out.  Measured
-    coverage at nominal 95 %, normal and log-normal noise of 1 to 10 %: 97 % at 3 repeats against 3, 94 % at 3 against
-    10, 96 % at 5 against 5, 95 % from 10 on.
+    See `contrast`, of which this is the case of pairs that share no group.
 
     Args:
         pairs: values and baseline values, shapes (n,) and (m,), each of one unit.
         level: share of such intervals that hold the true ratio.
         weights: of the pairs, positive; they are brought to a sum of 1.  Without them all weigh the same.
     """
-    groups = [(_finite(values), _finite(baseline)) for values, baseline in pairs]
-    flat = [group for pair in groups for group, _ in pair]
-    left_out = sum(count for pair in groups for _, count in pair)
+    shares = np.ones(len(pairs)) if weights is None else np.asarray(weights, dtype=np.float64)
+    powers = [power for share in shares / shares.sum() for power in (share, -share)] if pairs else []
+    return contrast([side for pair in pairs for side in pair], powers, level)
+
+
+def contrast(groups: Sequence[npt.ArrayLike], powers: Sequence[float], level: float = 0.95) -> Interval:
+    """Product of the geometric means of groups of repeats, each to its power; a ratio has powers of 1 and -1.
+
+    The limits are Welch's t interval on logarithms (Biometrika 34, 1947, 28-35), its degrees of freedom after
+    Satterthwaite over all groups; they tell the noise of the repeats, not how other groups would turn out.  A group
+    that occurs in several ratios (one baseline of many) is given once, with the sum of its powers: its noise is one.
+    Measured coverage of a ratio at nominal 95 %, normal and log-normal noise of 1 to 10 %: 97 % at 3 repeats against 3,
+    94 % at 3 against 10, 96 % at 5 against 5, 95 % from 10 on.
+
+    Args:
+        groups: of shape (n,) each, positive.
+        powers: one per group.
+        level: share of such intervals that hold the true product.
+    """
+    cleaned = [_finite(group) for group in groups]
+    flat, left_out = [group for group, _ in cleaned], sum(count for _, count in cleaned)
     n = min((len(group) for group in flat), default=0)
     if n == 0:
         return Interval(None, None, None, 0, left_out, "none: no value")
     if any(group.min() <= 0 for group in flat):
         return Interval(None, None, None, n, left_out, "none: a ratio needs positive values")
     logs = [np.log(group) for group in flat]
-    shares = np.ones(len(pairs)) if weights is None else np.asarray(weights, dtype=np.float64)
-    shares = shares / shares.sum()
-    centre = float(sum(w * (a.mean() - b.mean()) for w, a, b in zip(shares, logs[::2], logs[1::2], strict=True)))
+    centre = float(sum(power * group.mean() for power, group in zip(powers, logs, strict=True)))
     if n < LEAST:
         return Interval(math.exp(centre), None, None, n, left_out, f"none: n < {LEAST}")
     if all(np.ptp(group) == 0 for group in flat):
         return Interval(math.exp(centre), None, None, n, left_out, "none: all values equal")
-    half = _welch_half(logs, np.repeat(shares, 2), level)
-    return Interval(
-        math.exp(centre), math.exp(centre - half), math.exp(centre + half), n, left_out, "Welch t on log values"
-    )
+    half = _welch_half(logs, powers, level)
+    limits = math.exp(centre - half), math.exp(centre + half)
+    return Interval(math.exp(centre), *limits, n, left_out, "Welch t on log values")
 
 
 def geometric_mean(values: npt.ArrayLike) -> float | None:
@@ -255,9 +267,9 @@ def _t_limits(values: Floats, level: float) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def _welch_half(logs: Sequence[Floats], shares: Floats, level: float) -> float:
+def _welch_half(logs: Sequence[Floats], powers: Sequence[float], level: float) -> float:
     """Half the width of the interval of a weighted sum of group means (signs do not matter to it)."""
-    variances = np.array([w**2 * group.var(ddof=1) / len(group) for w, group in zip(shares, logs, strict=True)])
+    variances = np.array([p**2 * group.var(ddof=1) / len(group) for p, group in zip(powers, logs, strict=True)])
     freedom = variances.sum() ** 2 / sum(v**2 / (len(group) - 1) for v, group in zip(variances, logs, strict=True))
     return _t_quantile(level, float(freedom)) * math.sqrt(variances.sum())
 

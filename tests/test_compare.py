@@ -163,6 +163,20 @@ def test_the_geometric_mean_has_an_interval_where_all_its_pairs_have_repeats(ben
     assert mean["relative_high"] == pytest.approx(mean["relative"] * math.exp(half))
 
 
+def test_a_shared_baseline_has_its_noise_once_in_the_mean(bench):
+    base = [100.0, 120.0, 90.0]
+    bench.speeds(base)
+    logs = [[math.log(v) for v in base]]
+    for nodes in (1, 2):
+        values = [200.0 + nodes, 203.0, 199.0]
+        bench.speeds(values, device="X2", node_count=nodes)
+        logs.append([math.log(v) for v in values])
+    (mean,) = [row for row in bench.ask(baseline="X1") if row["model"] == "geometric mean"]
+    parts = [w * statistics.variance(v) / 3 for w, v in zip((1, 1 / 4, 1 / 4), logs, strict=True)]
+    half = stats.t.ppf(0.975, sum(parts) ** 2 / sum(p**2 / 2 for p in parts)) * math.sqrt(sum(parts))
+    assert mean["relative_high"] == pytest.approx(mean["relative"] * math.exp(half))
+
+
 def test_what_is_not_comparable_is_not_in_the_mean(bench):
     for model, precision in (("a", "bf16"), ("b", "bf16"), ("c", "fp32")):
         bench.speeds([100.0], model=model, precision=precision)

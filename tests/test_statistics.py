@@ -53,6 +53,19 @@ def test_the_mean_ratio_over_models_holds():
     assert 0.93 <= np.mean([_covers(f, 1) for f in found]) <= 0.97
 
 
+def test_a_baseline_that_many_share_has_its_noise_once():
+    """Three devices against one noisy baseline: its noise does not average out, and the interval knows."""
+    base = _noise("normal", 0.10, (TRIALS, 5), 1)
+    others = [_noise("normal", 0.02, (TRIALS, 5), 2 + i) for i in range(3)]
+    shared, apart = [], []
+    for trial in range(TRIALS):
+        mine = [other[trial] for other in others]
+        shared.append(_covers(st.contrast([*mine, base[trial]], [1 / 3] * 3 + [-1]), 1))
+        apart.append(_covers(st.mean_ratio([(m, base[trial]) for m in mine]), 1))
+    assert 0.93 <= np.mean(shared) <= 0.97
+    assert np.mean(apart) < 0.85  # why it is given once
+
+
 @pytest.mark.parametrize("n", [10, 30])
 def test_the_bootstrap_holds_from_where_it_answers(n):
     samples = _noise("normal", 0.1, (800, n), seed=7)

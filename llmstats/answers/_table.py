@@ -145,12 +145,17 @@ def _means(pairs: Sequence[Pair], comparison: Comparison, level: float) -> list[
 
 
 def _mean(pairs: Sequence[Pair], comparison: Comparison, level: float) -> Row:
-    from llmstats.statistics import mean_ratio
+    from llmstats.statistics import contrast
 
     models = [(p.ours.group.model or "").lower() for p in pairs]
-    ratio = mean_ratio(
-        [(p.ours.values, p.baseline.values) for p in pairs], level, [1 / models.count(m) for m in models]
-    )
+    sides: dict[Any, Side] = {}
+    powers: dict[Any, float] = defaultdict(float)  # of a side of the baseline that several pairs share: their sum
+    for model, pair in zip(models, pairs, strict=True):
+        for sign, side in ((1, pair.ours), (-1, pair.baseline)):
+            key = id(side.group), side.measure, side.per
+            sides[key] = side
+            powers[key] += sign / models.count(model) / len(set(models))
+    ratio = contrast([side.values for side in sides.values()], [powers[key] for key in sides], level)
     doubtful = sum(p.verdict != OK for p in pairs)
     first = pairs[0]
     return {
