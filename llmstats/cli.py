@@ -12,6 +12,7 @@ import llmstats
 from llmstats.cli_ingest import ingest
 from llmstats.cli_judge import judge
 from llmstats.cli_output import db_option, emit, open_store, output_options, parameters_of, plain
+from llmstats.cli_run import RunGroup
 from llmstats.errors import InputError, LlmstatsError
 
 if TYPE_CHECKING:
@@ -280,3 +281,11 @@ def _list_pictures() -> None:
         for name, picture in pictures().items()
     ]
     _listing(("picture", "shows", "parameters"), rows, None, None)
+
+
+# --------------------------------------------------------------------------- runners
+
+
+@main.group(cls=RunGroup)
+def run() -> None:
+    """Launch or perform a workload; its logs are written below work_dirs/NAME/TIME/."""
