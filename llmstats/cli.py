@@ -121,11 +121,21 @@ def _listing(columns: Sequence[str], rows: Sequence[tuple[str, ...]], form: str 
     import textwrap
 
     margin = max(len(name) for name, *_ in rows) + 2
-    width = max(60, min(shutil.get_terminal_size((110, 40)).columns, 140))
+    width = max(60, min(shutil.get_terminal_size((110, 40)).columns, 140)) - margin
     for name, title, parameters in rows:
-        lines = textwrap.wrap(title, width - margin)
-        lines += textwrap.wrap(parameters.replace(" --", "\0--").replace(" ", "\1").replace("\0", " "), width - margin)
-        click.echo(f"{name:<{margin}}" + f"\n{'':<{margin}}".join(lines).replace("\1", " "))
+        lines = [*textwrap.wrap(title, width), *_flowed(parameters.split(" --"), " --", width)]
+        click.echo(f"{name:<{margin}}" + f"\n{'':<{margin}}".join(lines))
+
+
+def _flowed(words: Sequence[str], between: str, width: int) -> list[str]:
+    """Words joined to lines that fit; none is broken."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1] + between + word) <= width:
+            lines[-1] += between + word
+        else:
+            lines.append(between.strip() + word if lines else word)
+    return [line for line in lines if line]
 
 
 def _explain(name: str, queries: str | None) -> None:
