@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import llmstats
-from llmstats import cli_run, query
+from llmstats import cli_run, questions
 from llmstats.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -87,8 +87,9 @@ def test_the_log_in_the_document_is_read(site, tmp_path):
     assert [tuple(row) for row in runs] == [("night/train", "toytrain", "Toy X1", 8)]
 
 
-def test_the_query_is_declared_as_it_says():
-    info = query._info("peak_memory", example("peak_memory"))
+def test_the_query_is_declared_as_it_says(tmp_path):
+    (tmp_path / "peak_memory.sql").write_text(example("peak_memory"))
+    (info,) = questions.own(str(tmp_path))
     assert info.title == "How much device memory did each run use at most?"
     assert [(p.name, p.type, p.default) for p in info.parameters] == [("at_least", "DOUBLE", "0")]
 
