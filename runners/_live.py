@@ -166,8 +166,8 @@ class Live:
                 self._check(points, column)
             if self._wanted & {column.metric, column.raw_name}:
                 self._series(points, column).add(points, column.values.tolist())
-        if points.phase == "train":
-            self.step, self._trained = int(points.steps[-1]), max(self._trained, int(points.lines[-1]))
+        if points.phase == "train" and points.lines[-1] >= self._trained:  # records of several shapes come one by one
+            self.step, self._trained = int(points.steps[-1]), int(points.lines[-1])
             self._seen = [*self._seen[-_RECENT:], (time.monotonic(), self.step)]
 
     def _series(self, points: Points, column: SeriesColumn) -> Series:
