@@ -37,7 +37,7 @@ _RECENT = 50
 
 @dataclass(slots=True)
 class Series:
-    """One metric of one phase and rank, in the order in which it was logged."""
+    """One metric of one phase and rank; records of several shapes come one shape after the other, not line by line."""
 
     metric: str
     raw_name: str
@@ -216,7 +216,7 @@ class Live:
     def last(self, *names: str) -> float | None:
         """The last value of the first of these metrics that was logged."""
         found = self.find(names)
-        return found.values[-1] if found else None
+        return found.values[int(np.argmax(np.asarray(found.lines)))] if found else None
 
     def seconds_left(self) -> float | None:
         """As the log says, else by the recent speed where the log says how many steps there will be."""

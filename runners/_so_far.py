@@ -75,7 +75,8 @@ def _curve(series: Series | None, path: str) -> Curve | None:
     if series is None:
         return None
     steps, values = np.asarray(series.steps, dtype=np.int64), np.asarray(series.values, dtype=np.float64)
-    order = np.lexsort((np.arange(len(steps)), steps))
+    lines = np.asarray(series.lines, dtype=np.int64)
+    order = np.lexsort((lines, steps))
     order = order[np.append(steps[order][1:] != steps[order][:-1], True)]
     values = values[order]
     return Curve(
@@ -84,7 +85,7 @@ def _curve(series: Series | None, path: str) -> Curve | None:
         values=values,
         half=half_unit(series.precision, values),
         hours=_hours(series)[order],
-        lines=np.asarray(series.lines, dtype=np.int64)[order],
+        lines=lines[order],
         series=np.zeros(len(order), dtype=np.int64),
         paths=[path],
         run_ids=[""],

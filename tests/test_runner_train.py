@@ -351,8 +351,8 @@ def test_the_live_line_on_a_terminal(tmp_path, trainer, recipe):
 def test_the_step_is_that_of_the_last_line_whatever_its_shape():
     """Records with other keys are other frames of the same stretch of output."""
     live = module("_live").Live("/w/launched.log")
-    live.feed(b"".join(f"step {i} loss: 1.5{' lr: 0.1' * (i % 3 == 1)}\n".encode() for i in range(1, 11)))
-    assert live.step == 10
+    live.feed(b"".join(f"step {i} loss: {i / 2}{' lr: 0.1' * (i % 3 == 1)}\n".encode() for i in range(1, 11)))
+    assert (live.step, live.last("loss")) == (10, 5.0)
 
 
 @pytest.mark.parametrize(
