@@ -4,8 +4,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# Set PYTEST_ARGS='-n 2' to use both cores, or to choose tests.
-PYTEST_ARGS ?=
+# Two processes, each file of tests in one of them.  PYTEST_ARGS='' is one process, PYTEST_ARGS=tests/test_cli.py one file.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --prefer-binary --disable-pip-version-check -c constraints.txt
 DEMO := build/demo
 
@@ -50,6 +50,10 @@ demo: $(VENV)/.base
 	$(call show,query serving)
 	$(call show,query results)
 	$(call show,query coverage)
+	$(call show,query mfu)
+	$(call show,query compare --kind training)
+	$(call show,query at --ttft 1.5)
+	$(call show,judge aichip/deepseek-v2-lite) || test $$? -ne 2
 	$(call show,plot convergence -o $(DEMO)/convergence.png)
 	@printf '\nThe picture is %s/convergence.png; the store is %s/demo.duckdb (any DuckDB client opens it).\n' \
 		'$(CURDIR)/$(DEMO)' '$(DEMO)'

@@ -25,6 +25,9 @@ definition  which of several meanings a metric has here: ``tpot@vllm``, ``tgs@mi
 case        the conditions of a measurement: input_len, output_len, concurrency, batch_size, request_rate
 issue       a line or file that did not parse although it looked like data, with its place and reason
 recipe      a benchmark's pass rule as data: series, window, threshold, minimum steps, tolerance
+repeat      runs that agree in everything they state: what an interval is over
+baseline    the device that others are given as multiples of
+runner      what launches or performs one workload and writes its files
 """
 
 from __future__ import annotations
