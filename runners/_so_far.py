@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmstats.curves import Curve, half_unit
+from llmstats.curves import Curve, Floats, half_unit
 from llmstats.judging import CANNOT_TELL, FAIL, MEASURED, PASS, Found, judge
 from llmstats.recipe_types import Criterion, Minimum, Recipe
 from llmstats.records import NO_TIME
@@ -55,7 +55,7 @@ def _short(minimum: Minimum, criteria: tuple[Criterion, ...], live: Live) -> str
     if minimum.steps is not None:
         wanted.append(((live.step or 0) >= minimum.steps, f"step {live.step or 0} of {minimum.steps}"))
     if minimum.hours is not None:
-        hours = max((_hours(s)[-1] for c in criteria if (s := live.find(c.series, c.phase))), default=math.nan)
+        hours = max((_most(_hours(s)) for c in criteria if (s := live.find(c.series, c.phase))), default=math.nan)
         wanted.append((hours >= minimum.hours, f"{hours:.3g} of {minimum.hours:g} hours"))
     met = [ok for ok, _ in wanted]
     if not wanted or (any(met) if minimum.either else all(met)):
@@ -63,11 +63,18 @@ def _short(minimum: Minimum, criteria: tuple[Criterion, ...], live: Live) -> str
     return ", ".join(text for ok, text in wanted if not ok)
 
 
-def _hours(series: Series) -> np.ndarray:
+def _hours(series: Series) -> Floats:
     """Hours since the first record; NaN where there is no clock."""
     times = np.asarray(series.times, dtype=np.int64)
-    hours = (times - times[0]) / 3.6e9
-    return np.where((times == NO_TIME) | (times[0] == NO_TIME), np.nan, hours)
+    known = times != NO_TIME
+    if not known.any():
+        return np.full(len(times), np.nan)
+    return np.where(known, (times - times[known].min()) / 3.6e9, np.nan)
+
+
+def _most(hours: Floats) -> float:
+    told = hours[np.isfinite(hours)]
+    return float(told.max()) if len(told) else math.nan
 
 
 def _curve(series: Series | None, path: str) -> Curve | None:

@@ -427,6 +427,18 @@ def test_the_verdict_so_far_is_the_judges(tmp_path, recipe):
     assert db.judge(str(recipe)).verdict == so_far(rule, live, "x").verdict == "pass"
 
 
+def test_hours_are_counted_by_the_log_s_own_clock(tmp_path):
+    path = tmp_path / "hours.toml"
+    path.write_text(RECIPE.replace("steps = 10", "hours = 1.5").replace("window = { from_step = 10 }", ""))
+    rule = recipes.load(str(path))
+    live, said = module("_live").Live("/w/launched.log"), []
+    for i in range(10):
+        live.feed(f"2025-03-01 {8 + i // 4:02d}:{15 * (i % 4):02d}:00 step {i + 1} loss: 0.05\n".encode())
+        said.append(module("_so_far").so_far(rule, live, "x"))
+    assert [s.verdict for s in said] == ["cannot tell"] * 6 + ["pass"] * 4
+    assert said[5].reason == "1.25 of 1.5 hours"
+
+
 def test_run_json_covers_the_directories_that_a_program_made(tmp_path):
     made = tmp_path / "w" / "toy" / "20250209_031507"
     code = f"import os; os.makedirs({str(made)!r}); print('step 1 loss: 2.0')"
