@@ -56,8 +56,7 @@ def queries() -> str:
     """Table of the named queries."""
     from llmstats.questions import list_queries
 
-    rows = [(f"`{q.name}`", q.title, ", ".join(f"`{p.name}`" for p in q.parameters)) for q in list_queries()]
-    return _table(("query", "what it answers", "parameters"), rows)
+    return _table(("query", "what it answers"), [(f"`{q.name}`", q.title) for q in list_queries()])
 
 
 def parameters() -> str:
