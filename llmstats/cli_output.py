@@ -40,7 +40,14 @@ def db_option(command: F) -> F:
 
 
 def output_options(command: F) -> F:
-    """What every listing speaks: ``--format`` and ``-o``."""
+    """What every listing speaks: ``--columns``, ``--format`` and ``-o``."""
+    command = click.option(
+        "--columns",
+        metavar="A,B,…",
+        expose_value=False,
+        callback=lambda ctx, _, value: ctx.meta.__setitem__(_COLUMNS, value),
+        help="Show these columns only, in this order.",
+    )(command)
     command = click.option(
         "-o", "--output", type=click.Path(dir_okay=False), help="Write to a file instead of standard output."
     )(command)
@@ -56,9 +63,15 @@ def open_store(db: str, queries: str | None = None) -> Database:
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".parquet": "parquet"}
 
 
+_COLUMNS = "llmstats.columns"
+
+
 def emit(answer: Answer, form: str | None, output: str | None) -> None:
+    """Put an answer out, with the columns that the command line asked for."""
     from llmstats.render import render
 
+    if columns := click.get_current_context().meta.get(_COLUMNS):
+        answer = answer.select([name.strip() for name in columns.split(",")])
     if form is None:
         form = _SUFFIXES.get(os.path.splitext(output)[1].lower(), "table") if output else "table"
     with _target(form, output) as file:

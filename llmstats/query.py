@@ -62,6 +62,20 @@ class Answer:
             self._rows = list(zip(*columns, strict=True))
         return self._rows
 
+    def select(self, columns: Sequence[str]) -> Answer:
+        """Some of the columns, in this order.
+
+        Raises:
+            NotFound: there is no such column.
+        """
+        for name in columns:
+            if name not in self.columns:
+                raise NotFound.among("column", name, self.columns)
+        places = [self.columns.index(name) for name in columns]
+        table = None if self._table is None else self._table.select(columns)
+        rows = None if self._rows is None else [tuple(row[i] for i in places) for row in self._rows]
+        return Answer(columns, rows, [self.types[i] for i in places] if self.types else (), table)
+
     def arrow(self) -> pa.Table:
         """As a pyarrow table."""
         import pyarrow as pa

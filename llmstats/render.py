@@ -30,6 +30,8 @@ _MISSING = "–"
 _GAP = 2
 #: A text may be cut down to this many columns of the terminal before a table is folded.
 _SHORT_TEXT = 20
+#: Tables that one is folded into at most; what they do not hold is named.
+PANELS = 3
 #: What a text gets in a folded table, as far as there is room.
 _USUAL_TEXT = 40
 
@@ -181,8 +183,8 @@ def table(answer: Answer, width: int = 0) -> str:
     """Aligned columns with a rule below the names; numbers to the right, long texts cut in the middle.
 
     Where the columns do not fit into ``width`` (0: no bound), those without any value are left out and named below;
-    where the others do not fit either, the table is folded into several that begin with the same column, and a single
-    row becomes a list.
+    where the others do not fit either, the table is folded into a few that begin with the same column, and a single row
+    becomes a list.  Columns that would need more than `PANELS` are named below.
     """
     if not answer.columns:
         return ""
@@ -219,13 +221,25 @@ def _folded(columns: list[_Column], width: int) -> str:
     others = [c for c in columns if c is not key]
     if len(key.cells) == 1 or any(_total([key.least, c.least]) > width for c in others or [key]):
         return _lists(columns)
-    return "\n".join(_panel(panel, _fit(panel, width)) for panel in _panels(key, others, width))
+    panels, hidden = _first(list(_panels(key, others, width)), key)
+    names = f"not shown: {', '.join(hidden)} (choose with --columns; all: --format json, csv …)"
+    note = f"\n{textwrap.fill(names, width)}\n" if hidden else ""
+    return "\n".join(_panel(panel, _fit(panel, width)) for panel in panels) + note
+
+
+def _first(panels: list[list[_Column]], key: _Column) -> tuple[list[list[_Column]], list[str]]:
+    """The panels that are shown, of too many the last with what every answer ends with, and the names of the rest."""
+    if len(panels) <= PANELS:
+        return panels, []
+    shown, rest = panels[: PANELS - 1], [c for panel in panels[PANELS - 1 :] for c in panel if c is not key]
+    ends = [c for c in rest if c.name in ("reason", "source")]
+    return [*shown, [key, *ends]] if ends else shown, [c.name for c in rest if c not in ends]
 
 
 def _key(columns: Sequence[_Column]) -> _Column:
     """The column that tells the rows apart: the run where there is one, else the first text that does."""
-    distinct = [c for c in columns if c.distinct and not c.right]
-    return next((c for c in distinct if c.name == "run_id"), (distinct or columns)[0])
+    distinct = [c for c in columns if c.distinct and not c.right and c.name != "source"]
+    return next((c for c in [*distinct, *columns] if c.name == "run_id"), (distinct or list(columns))[0])
 
 
 def _panels(key: _Column, others: Sequence[_Column], width: int) -> Iterator[list[_Column]]:
@@ -367,7 +381,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\|`*_<>\[\]~$&])", r"\\\1", plain(text))
 
 
-#: What a character of text is in LaTeX; a break after each underscore and slash, so that names fold.
+#: What a character of text is in LaTeX.
 _TEX = {
     "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "$": "\\$", "&": "\\&", "#": "\\#", "%": "\\%",
     "_": "\\_", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}", "<": "\\textless{}", ">": "\\textgreater{}",

@@ -172,3 +172,12 @@ def test_unchanged_ingest_imports_no_polars(db: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "3 unchanged" in done.stderr
     assert done.stderr.strip().endswith("[]")
+
+
+def test_columns_are_chosen_on_the_command_line(db: str) -> None:
+    assert (
+        run("runs", "--db", db, "--format", "csv", "--columns", "last_step, kind").stdout
+        == "last_step,kind\n200,training\n"
+    )
+    wrong = run("query", "convergence", "--db", db, "--columns", "experiment,verdickt")
+    assert (wrong.exit_code, "did you mean 'verdict'" in wrong.stderr) == (2, True)

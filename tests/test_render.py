@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmstats.errors import InputError
+from llmstats.errors import InputError, NotFound
 from llmstats.query import Answer
 from llmstats.render import FORMATS, cell, number, plain, render, shortened, table
 
@@ -239,15 +239,18 @@ def test_tables_fit_the_terminal(answer, columns):
     lines = [line for line in text.splitlines() if not line.startswith("source")]
     listed = columns == 40 and answer is WIDE
     assert listed or max(map(width, lines)) <= columns
+    hidden = text.partition("not shown: ")[2]
     for row in answer.rows:
-        assert all(v is None or isinstance(v, str) or cell(v) in text for v in row), "a number was cut"
+        shown = [v for name, v in zip(answer.columns, row, strict=True) if name not in hidden]
+        assert all(v is None or isinstance(v, str) or cell(v) in text for v in shown), "a number was cut"
 
 
 @pytest.mark.parametrize("columns", [w for w in WIDTHS if w < 200])
 def test_a_folded_table_says_in_each_part_which_run_it_is_of(columns):
     parts = table(WIDE, columns).split("\n\n")
     assert parts.pop() == "no values: error\n"
-    assert len(parts) > 1
+    hidden = parts.pop() if parts[-1].startswith("not shown: ") else ""
+    assert 1 < len(parts) <= 3
     for part in parts:
         lines = part.splitlines()
         rule = next(i for i, line in enumerate(lines) if line.startswith("─"))
@@ -255,7 +258,7 @@ def test_a_folded_table_says_in_each_part_which_run_it_is_of(columns):
         assert lines[rule - 1].startswith("run_id")
         assert len(set(first)) == len(WIDE.rows)
     names = " ".join(part.split("─")[0] for part in parts).split()
-    assert {"model", "source", "11"} <= {piece.rpartition("_")[2] for piece in names}
+    assert {"model", "source", "11"} <= {piece.strip(",").rpartition("_")[2] for piece in [*names, *hidden.split()]}
 
 
 def test_a_table_without_bound_is_whole():
@@ -349,3 +352,26 @@ def test_latex_is_a_table_that_text_cannot_leave():
         r"50 \% of \$x\_1\$ \& \{\textbackslash{}input\{/etc/passwd\}\} & 1.5 \\"
         "\n-- & 2 \\\\\n\\bottomrule\n\\end{tabular}\n"
     )
+
+
+def test_of_a_very_wide_answer_three_tables_are_shown_and_the_rest_is_named():
+    names = ["run_id", *(f"column_{i:02d}" for i in range(40)), "reason", "source"]
+    rows = [
+        (f"toy/{k}", *range(100_000_000 * k, 100_000_000 * k + 40), f"because {k}", f"/w/{k}.log:1") for k in (1, 2)
+    ]
+    text = table(Answer(names, rows), 80)
+    assert text.count("run_id") == 3
+    assert all(name in text.replace("\n", " ") for name in names)  # shown, or named below
+    last, note = text.split("\n\n")[2:]
+    assert "because 1" in last
+    assert "/w/2.log:1" in last
+    assert note.startswith("not shown: column_")
+    assert "--columns" in note
+
+
+def test_columns_are_chosen_by_name(tmp_path):
+    answer = Answer(["a", "b", "c"], [(1, 2, 3)])
+    assert (answer.select(["c", "a"]).columns, answer.select(["c", "a"]).rows) == (["c", "a"], [(3, 1)])
+    assert answer.select(["b"]).arrow().to_pydict() == {"b": [2]}
+    with pytest.raises(NotFound, match="no column named 'd'"):
+        answer.select(["d"])
