@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count
@@ -53,6 +53,11 @@ class Answer:
         self.types = list(types)
         self._rows = None if rows is None else list(rows)
         self._table = table
+
+    @classmethod
+    def of(cls, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Answer:
+        """Of rows by column name; what a row does not say is None."""
+        return cls(columns, [tuple(row.get(name) for name in columns) for row in rows])
 
     @property
     def rows(self) -> list[tuple[Any, ...]]:

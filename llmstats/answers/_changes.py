@@ -35,7 +35,6 @@ class Split:
     start: int
     at: int
     end: int
-    strength: float  #: the weighted energy distance between the sides
     p_value: float
 
 
@@ -91,7 +90,7 @@ def _tested(values: Floats, offset: int, least: int, orders: int, random: np.ran
     n = len(values)
     most = max(199, min(orders, _BUDGET // n**2))
     p_value = _p_value(distances, float(seen[best]), least, most, random)
-    return Split(offset, offset + least + best, offset + n, float(seen[best]), p_value)
+    return Split(offset, offset + least + best, offset + n, p_value)
 
 
 def _p_value(distances: Floats, seen: float, least: int, most: int, random: np.random.Generator) -> float:

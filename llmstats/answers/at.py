@@ -74,7 +74,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     rows = [_row(con, system, name, place, given["read"], definitions) for system in _serving.systems(found)]
     better = -1 if READ[given["read"]][1] else 1
     rows.sort(key=lambda row: _order(row, better))
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
 
 
 def _order(row: Mapping[str, Any], better: int) -> tuple[Any, ...]:

@@ -50,7 +50,7 @@ def answer(
     comparison = compared(con, Asked(metric, statistic, kind, pick, model), baseline, device, per)
     pairs = sorted(comparison.pairs, key=_order)
     rows = [_row(pair, difference) for pair in pairs for difference in (*pair.differences, *_none(pair))]
-    return Answer(_COLUMNS, [tuple(row[name] for name in _COLUMNS) for row in rows])
+    return Answer.of(_COLUMNS, rows)
 
 
 def _order(pair: Pair) -> tuple[str, ...]:

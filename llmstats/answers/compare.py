@@ -69,4 +69,4 @@ def answer(
     comparison = compared(con, asked, baseline, device, per, level)
     rows = _table.rows(comparison.strictly() if strict else comparison, level)
     columns = _table.COLUMNS + (_table.DETAILS if detail else ())
-    return Answer(columns, [tuple(row.get(name) for name in columns) for row in rows])
+    return Answer.of(columns, rows)

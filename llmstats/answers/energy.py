@@ -112,7 +112,7 @@ def answer(con: duckdb.DuckDBPyConnection, pick: str, max_gap: float, scope: str
     linked = {m.series for link in links for m in link.meters}
     rows = [_row(link, records, max_gap) for link in links]
     rows.extend(_alone([m for m in meters if m.series not in linked and m.run_key in picked], records))
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
 
 
 def _concerns(meter: Meter, targets: Sequence[Target], picked: set[int]) -> bool:
@@ -343,10 +343,6 @@ def _alone(meters: Sequence[Meter], records: dict[int, Record]) -> Iterator[dict
             "reason": why,
             "source": f"{own[0].path}:{records[own[0].series].line}",
         }
-
-
-def _whose(meter: Meter) -> tuple[str, str]:
-    return meter.run_id, meter.scope
 
 
 def _time(seconds: float | None) -> Any:

@@ -83,7 +83,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
             without.append(_without(con, cells, against))
         rows += _rows(made, against, definitions, all_points=given["all"])
     filled = [{"against": against, **row} for row in (*rows, *without)]
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in filled])
+    return Answer.of(COLUMNS, filled)
 
 
 def frontier(cells: Sequence[Cell], against: str) -> Frontier:

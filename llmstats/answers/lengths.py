@@ -51,7 +51,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     placed = [c for c in found if all(c.row[name] is not None for name in (*LENGTHS, "concurrency"))]
     load = given["concurrency"] if given["concurrency"] is not None else _widest(placed)
     rows = [_row(cells, speed) for cells in _serving.systems(c for c in placed if c.row["concurrency"] == load)]
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
 
 
 def _widest(cells: Sequence[Cell]) -> float | None:

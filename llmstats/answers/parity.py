@@ -59,7 +59,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     from llmstats.answers import _parity
 
     rows = [_row(parity) for parity in _parity.asked(con, given)]
-    return Answer(COLUMNS, [tuple(row.get(name) for name in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
 
 
 def _row(parity: Parity) -> dict[str, Any]:

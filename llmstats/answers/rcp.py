@@ -87,7 +87,7 @@ def answer(con: Connection, alpha: float, reference: str, pick: str) -> Answer:
         raise QueryError(f"--alpha {alpha}: a number between 0 and 0.5 is needed")
     points = _points(con, reference)
     rows = [_row(system, points.get(system.benchmark, []), alpha) for system in _systems(con, pick)]
-    return Answer(COLUMNS, [tuple(row.get(name) for name in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
 
 
 # --------------------------------------------------------------------------- asking

@@ -73,7 +73,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
         mine = [_judged(cell, limits, given["share"], counted, stated) for cell in system]
         rows += _told(mine, show_all=given["all"])
     rows.sort(key=lambda row: row["verdict"] == "cannot tell")
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
 
 
 def _limits(given: Mapping[str, Any]) -> dict[str, float]:

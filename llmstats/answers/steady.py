@@ -57,7 +57,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
         for run, records in _records(con, _serving.keys(cells.values()))
     ]
     told.sort(key=lambda row: (not row["steady"], row["run_id"]))
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in told])
+    return Answer.of(COLUMNS, told)
 
 
 _RECORDS = """

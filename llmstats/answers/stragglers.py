@@ -77,7 +77,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     names = [column[0] for column in found.description]
     runs = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
     rows = [row for run in runs for row in (_findings(con, run, given) if run["several"] else [_single(run)])]
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
 
 
 def _row(run: Row, **said: Any) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def answer(
         told.append(_short(short, min_runs))
     if undated:
         told.append({"verdict": "cannot tell", "runs": undated, "reason": f"{undated:,} runs without {by}: left out"})
-    return Answer(COLUMNS, [tuple(row.get(c) for c in COLUMNS) for row in sorted(told, key=_order)])
+    return Answer.of(COLUMNS, sorted(told, key=_order))
 
 
 def judge(found: Sequence[Series], alpha: float, min_runs: int) -> None:

@@ -34,4 +34,4 @@ def answer(con: duckdb.DuckDBPyConnection, metric: str, model: str, device: str,
         for one in found
         for row in one.rows
     ]
-    return Answer(COLUMNS, [tuple(row[c] for c in COLUMNS) for row in rows])
+    return Answer.of(COLUMNS, rows)
