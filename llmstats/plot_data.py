@@ -7,6 +7,7 @@ that no spike is lost however few pixels there are.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -44,8 +45,7 @@ def parameters_of(*queries: str) -> dict[str, str]:
 def ask(con: Connection, name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
     """Rows of a named query, with those of the given parameters that it knows."""
     mine = parameters_of(name)
-    answer = query.run(con, name, {k: v for k, v in given.items() if k in mine})
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    return query.rows(con, name, {k: v for k, v in given.items() if k in mine})
 
 
 def nothing_to_draw(con: Connection, pick: str, kind: str) -> InputError:
@@ -78,6 +78,13 @@ def written(name: str, text: Mapping[str, str]) -> str:
     known = {p.name: p for q in questions.list_queries() if q.name == name for p in q.parameters}
     given = [f"{k} := '{v}'" if known[k].type == "VARCHAR" else f"{k} := {v}" for k, v in text.items() if k in known]
     return f"FROM {name}({', '.join(given)})"
+
+
+def command(name: str, text: Mapping[str, str]) -> str:
+    """The question behind a picture, as a shell takes it: what was asked for beside the defaults."""
+    usual = parameters_of(name)
+    given = [(k, v) for k, v in text.items() if k in usual and v != usual[k]]
+    return " ".join(["llmstats query", name, *(f"--{k.replace('_', '-')} {shlex.quote(v)}" for k, v in given)])
 
 
 def _arrays(con: Connection, sql: str, values: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Connection = duckdb.DuckDBPyConnection
     Row = Mapping[str, Any]
+
+T = TypeVar("T")
 
 #: What tells systems of one model and device apart in a name, where it differs.
 _DETAILS = ("framework", "precision", "parallelism", "apart")
@@ -90,6 +92,31 @@ def by_case(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
     """Rows (with their ``case``) by case: shorter inputs first; those of unknown length last."""
     ordered = sorted(rows, key=lambda r: (r["input_len"] or np.inf, r["output_len"] or np.inf, r["case"]))
     return list(grouped(ordered, "case").items())
+
+
+@dataclass(slots=True)
+class Panel:
+    """The rows of one case, by system."""
+
+    name: str
+    systems: dict[str, list[Row]]
+
+
+def by_panel(rows: Iterable[Row]) -> list[Panel]:
+    """Rows (with their ``case`` and ``system``) as panels, in the order of `by_case`."""
+    return [Panel(case, grouped(mine, "system")) for case, mine in by_case(rows)]
+
+
+def fullest(cases: Sequence[T], size: Callable[[T], Any], most: int) -> list[T]:
+    """The ``most`` cases of the greatest size, in their order."""
+    by_size = sorted(range(len(cases)), key=lambda i: size(cases[i]), reverse=True)
+    return [cases[i] for i in sorted(by_size[:most])]
+
+
+def scope_words(rows: Iterable[Row]) -> str:
+    """Of what the throughput of rows is; nothing where they differ."""
+    scopes = {row["per"] for row in rows}
+    return {"device": " per device", "system": " of the whole system"}[scopes.pop()] if len(scopes) == 1 else ""
 
 
 # --------------------------------------------------------------------------- sweeps

@@ -10,7 +10,7 @@ import io
 import logging
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Okabe and Ito's colours for colour-blind readers, without yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vP*Xhp<>"
 GREY, INK, PALE = "#6B6B6B", "#222222", "#E9E9E9"
 
 #: Families that hold Chinese, the first found is used for what the Latin font lacks.
@@ -43,6 +44,10 @@ _UNDATED: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": "llmstats"},
     "pdf": {"CreationDate": None, "Producer": "llmstats", "Creator": "llmstats"},
 }
+
+
+#: Swatch of a key that has none.
+BLANK: dict[str, Any] = {"linestyle": "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,19 @@ def _draw_keys(figure: Figure, keys: Sequence[Sequence[Key]], top: float) -> Non
             figure.add_artist(Line2D(ends, [y] * 3, transform=figure.transFigure, **swatch))
             text = short(key.text, int((step - 0.5) / _COLUMN))
             figure.text((x + 0.42) / _WIDTH, y, text, va="center")
+
+
+def look(i: int) -> dict[str, Any]:
+    """Colour and marker of the i-th of several things."""
+    return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+
+
+def keys_of(names: Sequence[str], look: Callable[[int], dict[str, Any]], most: int) -> list[list[Key]]:
+    """A row for each of the first ``most`` systems, and one that counts the others."""
+    keys = [[Key(name, {**look(i), "linewidth": 2})] for i, name in enumerate(names[:most])]
+    if len(names) > most:
+        keys.append([Key(f"{len(names) - most:,} more systems are drawn (choose with --pick)", BLANK)])
+    return keys
 
 
 def number_axis(axis: Any, *, log: bool = False) -> None:

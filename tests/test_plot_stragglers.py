@@ -68,7 +68,7 @@ def test_findings_are_numbered_and_told(path: str) -> None:
     assert "long/run – 2 findings, the costliest" in said
     assert "no rank stood out" in said
     assert "definition: step_time@excl_data" in said
-    assert "llmstats query stragglers --pick '*'" in said
+    assert "same in numbers: llmstats query stragglers; each step: FROM rank_spread(" in said
     assert_readable(figure)
 
 

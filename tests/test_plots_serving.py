@@ -57,8 +57,14 @@ def test_the_frontier_joins_what_nothing_beats_and_no_two_systems(bench):
     assert (
         "6 points of 6 runs, 0 with 3 or more repeats; definitions: output_tokens_per_second@toy and tpot@toy" in said
     )
-    assert "llmstats query frontier --all true --against interactivity" in said
+    assert "the same in numbers: llmstats query frontier --all true" in said
     assert_readable(figure)
+
+
+def test_the_command_of_the_same_numbers_is_one_that_a_shell_takes(bench):
+    sweep(bench, "a", [100, 300], [0.02, 0.05], device="Toy A100 80GB")
+    data = fetched(bench, "frontier", device="Toy A100*", against="tpot")
+    assert data.footer[-1].endswith("llmstats query frontier --against tpot --all true --device 'Toy A100*'")
 
 
 def test_the_band_reaches_from_the_worst_to_the_best_limits(bench):
@@ -292,7 +298,7 @@ def test_the_share_that_meets_is_drawn_with_its_limits(bench):
     assert "TTFT ≤ 1 s" in said
     assert "3 runs, 300 requests with a record of their own; definitions: ttft@requests" in said
     assert "1 run without the times or the load, not drawn" in said
-    assert "llmstats query slo --all true --ttft 1 --share 0.75" in said
+    assert "llmstats query slo --ttft 1 --share 0.75 --all true" in said
     assert_readable(figure)
 
 

@@ -11,7 +11,7 @@ from llmstats import catalog
 from llmstats.errors import InputError
 from llmstats.picture import Picture
 from llmstats.plot_data import ask, count, parameters_of, written
-from llmstats.plot_style import COLOURS, INK, Key, Words, in_rows, number_axis, sheet, short
+from llmstats.plot_style import BLANK, COLOURS, INK, Key, Words, in_rows, number_axis, sheet, short
 
 if TYPE_CHECKING:
     import duckdb
@@ -225,21 +225,20 @@ def _words(data: Bars) -> Words:
 
 def _keys(data: Bars) -> list[list[Key]]:
     bars = [bar for block in data.blocks for bar in block.bars]
-    blank: dict[str, Any] = {"linestyle": "none"}
     keys = [Key("the baseline", {"color": INK, "linewidth": 1.2, "linestyle": (0, (5, 3))})]
     if any(bar.low is not None for bar in bars):
         keys.append(Key("interval, from 3 repeats a side on", {"color": INK, "linewidth": 1.3, "marker": "|"}))
-    keys.append(Key("n: repeats / of the baseline", blank))
+    keys.append(Key("n: repeats / of the baseline", BLANK))
     if any(bar.caveats for bar in bars):
-        keys.append(Key("* with caveats (query comparability)", blank))
+        keys.append(Key("* with caveats (query comparability)", BLANK))
     if data.not_comparable:
-        keys.append(Key(f"{data.not_comparable} not comparable, not drawn", blank))
+        keys.append(Key(f"{data.not_comparable} not comparable, not drawn", BLANK))
     if data.silent:
-        keys.append(Key(f"{count(data.silent, 'device')} without a value", blank))
+        keys.append(Key(f"{count(data.silent, 'device')} without a value", BLANK))
     rows = in_rows(keys, 3)
     if data.left_out:
         rows.append(
-            [Key(f"{count(data.left_out, 'more bar')}, not drawn (choose with --kind, --model, --device)", blank)]
+            [Key(f"{count(data.left_out, 'more bar')}, not drawn (choose with --kind, --model, --device)", BLANK)]
         )
     return rows
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from llmstats.picture import Picture
 from llmstats.plot_data import Curve, Curves, curves
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, named, number_axis, plain, sheet
+from llmstats.plot_style import BLANK, COLOURS, GREY, INK, Key, Words, grid, in_rows, named, number_axis, plain, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +143,7 @@ def _keys(data: Curves) -> list[list[Key]]:
     if len(data.curves) > NAMED:
         more = f"{len(data.curves) - NAMED:,} more, not named here (choose with --pick)"
         keys.append([Key(more, {"color": _OTHERS, "linewidth": 2.4})])
-    keys += [[Key(words, {"linestyle": "none"})] for words in data.missing[:NAMED]]
+    keys += [[Key(words, BLANK)] for words in data.missing[:NAMED]]
     return keys + in_rows(_marks(data), 3)
 
 

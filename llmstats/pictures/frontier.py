@@ -8,9 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import ask, count, grouped, nothing_to_draw, parameters_of
-from llmstats.plot_data_serving import by_case, case_name, system_names
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, sheet, short
+from llmstats.plot_data import ask, command, count, nothing_to_draw, parameters_of
+from llmstats.plot_data_serving import Panel, by_panel, case_name, fullest, scope_words, system_names
+from llmstats.plot_style import (
+    BLANK,
+    COLOURS,
+    GREY,
+    INK,
+    Key,
+    Words,
+    grid,
+    in_rows,
+    keys_of,
+    look,
+    number_axis,
+    sheet,
+    short,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,21 +35,12 @@ if TYPE_CHECKING:
 
 #: Panels (cases of input and output length) of one picture, and systems with a key of their own.
 MOST, NAMED = 4, 12
-_MARKERS = "osD^vP*Xhp<>"
 _X = {
     "interactivity": "interactivity: tokens per second per user",
     "tpot": "time per output token (s)",
     "ttft": "time to first token (s)",
     "e2e": "end-to-end latency (s)",
 }
-
-
-@dataclass(slots=True)
-class Panel:
-    """The points of all systems of one case: rows of ``frontier``, by system."""
-
-    name: str
-    systems: dict[str, list[Row]]
 
 
 @dataclass(slots=True)
@@ -56,8 +61,8 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Frontiers
     Raises:
         InputError: nothing to draw.
     """
-    text = {**parameters_of("frontier"), **given}
-    rows = ask(con, "frontier", {**given, "all": "true"})
+    text = {**parameters_of("frontier"), **given, "all": "true"}
+    rows = ask(con, "frontier", text)
     points = [row for row in rows if row["reason"] is None]
     if not points:
         raise _nothing(con, rows, text)
@@ -73,10 +78,9 @@ def arranged(points: Sequence[Row], without: int, text: Mapping[str, str]) -> Fr
         {**row, "system": name, "case": case_name(row) + (_scope(row["per"]) if len(scopes) > 1 else "")}
         for row, name in zip(points, names, strict=True)
     ]
-    panels = [Panel(case, {k: list(v) for k, v in grouped(mine, "system").items()}) for case, mine in by_case(placed)]
-    scope = {"device": " per device", "system": " of the whole system"}[scopes.pop()] if len(scopes) == 1 else ""
-    y = f"{text['tokens']} tokens per second{scope}"
-    return Frontiers(text["against"], text["statistic"], y, panels, without, _footer(points, definitions, text))
+    y = f"{text['tokens']} tokens per second{scope_words(points)}"
+    footer = _footer(points, definitions, text)
+    return Frontiers(text["against"], text["statistic"], y, by_panel(placed), without, footer)
 
 
 def _scope(per: str) -> str:
@@ -92,11 +96,10 @@ def _nothing(con: duckdb.DuckDBPyConnection, rows: Sequence[Row], text: Mapping[
 def _footer(points: Sequence[Row], definitions: Sequence[str], text: Mapping[str, str]) -> list[str]:
     runs, repeated = sum(row["runs"] for row in points), sum(row["low"] is not None for row in points)
     said = "; ".join(sorted({d for d in definitions if d})) or "not stated"
-    asked = " ".join(f"--{k} {v}" for k, v in text.items() if k != "all" and v not in ("*", ""))
     found = f"{count(len(points), 'point')} of {count(runs, 'run')}, {repeated:,} with 3 or more repeats"
     return [
         f"{found}; definitions: {said}",
-        f"the same in numbers: llmstats query frontier --all true {asked}",
+        f"the same in numbers: {command('frontier', text)}",
     ]
 
 
@@ -105,7 +108,7 @@ def _footer(points: Sequence[Row], definitions: Sequence[str], text: Mapping[str
 
 def draw(data: Frontiers) -> Figure:
     """One axes per case: the frontier of each system as a line, its beaten points pale, its band shaded."""
-    panels = _fullest(data.panels)
+    panels = fullest(data.panels, _fullness, MOST)
     names = sorted({system for panel in panels for system in panel.systems})
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -118,33 +121,27 @@ def draw(data: Frontiers) -> Figure:
     return figure
 
 
-def _fullest(panels: Sequence[Panel]) -> list[Panel]:
-    """Those with the most lines, then points; those of unknown lengths only where there is room."""
-    by_size = sorted(panels, key=_fullness)[:MOST]
-    return [panel for panel in panels if any(panel is one for one in by_size)]
-
-
 def _fullness(panel: Panel) -> tuple[bool, int, int]:
+    """Those with the most lines, then points; those of unknown lengths only where there is room."""
     sizes = [len(points) for points in panel.systems.values()]
-    return panel.name.startswith("lengths not known"), -sum(size > 1 for size in sizes), -sum(sizes)
+    return not panel.name.startswith("lengths not known"), sum(size > 1 for size in sizes), sum(sizes)
 
 
 def _look(i: int) -> dict[str, Any]:
-    dashes = "-" if i < len(COLOURS) else "--"
-    return {"color": COLOURS[i % len(COLOURS)], "marker": _MARKERS[i % len(_MARKERS)], "linestyle": dashes}
+    return {**look(i), "linestyle": "-" if i < len(COLOURS) else "--"}
 
 
-def _system(axes: Axes, points: Sequence[Row], look: Mapping[str, Any], *, less: bool) -> None:
+def _system(axes: Axes, points: Sequence[Row], style: Mapping[str, Any], *, less: bool) -> None:
     on = [p for p in points if p["on_frontier"]]
     beaten = [p for p in points if not p["on_frontier"]]
-    colour = look["color"]
+    colour = style["color"]
     if any(p["low"] is not None for p in on):
         _band(axes, on, colour, less=less)
     axes.plot(
-        [p["value"] for p in beaten], [p["throughput"] for p in beaten], linestyle="none", marker=look["marker"],
+        [p["value"] for p in beaten], [p["throughput"] for p in beaten], linestyle="none", marker=style["marker"],
         markersize=4, markerfacecolor="white", markeredgecolor=colour, alpha=0.55,
     )  # fmt: skip
-    axes.plot([p["value"] for p in on], [p["throughput"] for p in on], linewidth=1.8, markersize=5.5, **look)
+    axes.plot([p["value"] for p in on], [p["throughput"] for p in on], linewidth=1.8, markersize=5.5, **style)
 
 
 def _band(axes: Axes, on: Sequence[Row], colour: str, *, less: bool) -> None:
@@ -191,23 +188,20 @@ def _words(data: Frontiers, panels: Sequence[Panel], names: Sequence[str]) -> Wo
 
 
 def _keys(data: Frontiers, panels: Sequence[Panel], names: Sequence[str]) -> list[list[Key]]:
-    blank: dict[str, Any] = {"linestyle": "none"}
-    keys = [[Key(name, {**_look(i), "linewidth": 2})] for i, name in enumerate(names[:NAMED])]
-    if len(names) > NAMED:
-        keys.append([Key(f"{len(names) - NAMED:,} more systems are drawn (choose with --pick)", blank)])
+    keys = keys_of(names, _look, NAMED)
     points = [p for panel in panels for mine in panel.systems.values() for p in mine]
     marks = []
     if not all(p["on_frontier"] for p in points):
         hollow = {"marker": "o", "markerfacecolor": "white", "markeredgecolor": GREY, "markersize": 4}
-        marks.append(Key("beaten by another point", {**blank, **hollow}))
+        marks.append(Key("beaten by another point", {**BLANK, **hollow}))
     if any(p["low"] is not None for p in points):
         marks.append(Key("95 % band of repeats", {"color": GREY, "linewidth": 7, "alpha": 0.3}))
     keys += in_rows(marks, 3)
     if data.without:
-        keys.append([Key(f"{count(data.without, 'system')} without a point (see the numbers for the reasons)", blank)])
+        keys.append([Key(f"{count(data.without, 'system')} without a point (see the numbers for the reasons)", BLANK)])
     if len(data.panels) > len(panels):
         more = count(len(data.panels) - len(panels), "more case")
-        keys.append([Key(f"{more}, not drawn (choose with --pick)", blank)])
+        keys.append([Key(f"{more}, not drawn (choose with --pick)", BLANK)])
     return keys
 
 

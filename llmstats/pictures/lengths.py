@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import ask, count, nothing_to_draw, parameters_of
-from llmstats.plot_data_serving import system_names
-from llmstats.plot_style import GREY, INK, Key, Words, plain, sheet, short
+from llmstats.plot_data import ask, command, count, nothing_to_draw, parameters_of
+from llmstats.plot_data_serving import scope_words, system_names
+from llmstats.plot_style import BLANK, GREY, INK, Key, Words, plain, sheet, short
 
 if TYPE_CHECKING:
     import duckdb
@@ -77,19 +77,16 @@ def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Tables:
         table.speed[place] = math.nan if row["throughput"] is None else row["throughput"]
         table.ttft[place] = math.nan if row["ttft"] is None else row["ttft"]
     ordered = sorted(tables.values(), key=lambda table: (-len(table.speed), table.system))
-    scopes = {row["per"] for row in rows}
-    scope = {"device": " per device", "system": " of the whole system"}[scopes.pop()] if len(scopes) == 1 else ""
-    speed = f"{text['tokens']} tokens per second{scope}"
+    speed = f"{text['tokens']} tokens per second{scope_words(rows)}"
     return Tables(rows[0]["concurrency"], text["statistic"], speed, ordered, _footer(rows, text))
 
 
 def _footer(rows: Sequence[Row], text: Mapping[str, str]) -> list[str]:
     keys = ("throughput_definition", "ttft_definition")
     said = ", ".join(sorted({row[k] for row in rows for k in keys if row[k]})) or "not stated"
-    asked = " ".join(f"--{k} {v}" for k, v in text.items() if v not in ("*", "", "NULL"))
     return [
         f"{count(sum(row['runs'] for row in rows), 'run')}, median of repeats; definitions: {said}",
-        f"the same in numbers: llmstats query lengths {asked}",
+        f"the same in numbers: {command('lengths', text)}",
     ]
 
 
@@ -186,16 +183,15 @@ def _words(data: Tables, shown: Sequence[Table]) -> Words:
     note = (
         f"Above: {data.speed}, brighter is faster. Below: time to first token (s, {data.statistic}), darker is faster."
     )
-    blank: dict[str, Any] = {"linestyle": "none"}
-    keys = [[Key(short(f"{chr(ord('A') + i)}  {table.system}", 120), blank)] for i, table in enumerate(shown)]
+    keys = [[Key(short(f"{chr(ord('A') + i)}  {table.system}", 120), BLANK)] for i, table in enumerate(shown)]
     inputs, outputs = _axes(shown)
     if any(len(table.speed) < len(inputs) * len(outputs) for table in shown):
-        keys.append([Key("hatched: not measured", blank)])
+        keys.append([Key("hatched: not measured", BLANK)])
     if any(math.isnan(v) for table in shown for v in table.speed.values()):
-        keys.append([Key("×  failed", blank)])
+        keys.append([Key("×  failed", BLANK)])
     if len(data.tables) > len(shown):
         keys.append(
-            [Key(f"{count(len(data.tables) - len(shown), 'more system')}, not drawn (choose with --pick)", blank)]
+            [Key(f"{count(len(data.tables) - len(shown), 'more system')}, not drawn (choose with --pick)", BLANK)]
         )
     title = f"What does serving yield over the lengths, at {plain(data.load)} concurrent requests?"
     return Words(title, note, keys, data.footer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,8 +14,8 @@ import numpy.typing as npt
 from llmstats import questions
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import count
-from llmstats.plot_style import COLOURS, GREY, INK, PALE, Key, Words, grid, number_axis, plain, sheet, short
+from llmstats.plot_data import command, count
+from llmstats.plot_style import BLANK, COLOURS, GREY, INK, PALE, Key, Words, grid, number_axis, plain, sheet, short
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,11 +73,10 @@ def _footer(parities: Sequence[Parity], given: Mapping[str, str]) -> list[str]:
     definitions = sorted({d for line in lines for d in line.curve.definitions})
     defined = ", ".join(definitions) or "as the log names it"
     whence = dict.fromkeys(part for p in parities for part in p.alignment.split("; "))
-    asked = " ".join(f"--{k.replace('_', '-')} {shlex.quote(v)}" for k, v in given.items())
     return [
         f"{points:,} logged points in {count(len(lines), 'experiment')}, {odd:,} not finite; definition: {defined}",
         f"aligned by {first.aligned_by}: {'; '.join(whence)}",
-        f"the same in numbers: llmstats query parity {asked}",
+        f"the same in numbers: {command('parity', given)}",
     ]
 
 
@@ -243,10 +241,10 @@ def _keys(data: Data) -> list[list[Key]]:
         style = {"color": look["color"], "linestyle": look["linestyle"], "marker": look["marker"], "linewidth": 1.8}
         keys.append([Key(f"{name} – {_says(parity)}", style)])
     untold = [p for p in data.parities if p.reason]
-    keys += [[Key(f"{p.candidates[0].name} – {p.verdict}: {p.why}", {"linestyle": "none"})] for p in untold[:2]]
+    keys += [[Key(f"{p.candidates[0].name} – {p.verdict}: {p.why}", BLANK)] for p in untold[:2]]
     more = len(data.parities) - len(data.drawn) - len(untold[:2])
     if more > 0:
-        keys.append([Key(f"{more} more, not drawn (choose with --candidate)", {"linestyle": "none"})])
+        keys.append([Key(f"{more} more, not drawn (choose with --candidate)", BLANK)])
     if any(p.diverged is not None for p in data.drawn):
         keys.append([Key("first leaves the bound", {"color": GREY, "linestyle": ":"})])
     return keys

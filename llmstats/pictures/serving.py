@@ -7,8 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from llmstats.picture import Picture
 from llmstats.plot_data import count
-from llmstats.plot_data_serving import Case, Cells, cells
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, plain, sheet, short
+from llmstats.plot_data_serving import Case, Cells, cells, fullest
+from llmstats.plot_style import (
+    BLANK,
+    GREY,
+    INK,
+    Key,
+    Words,
+    grid,
+    in_rows,
+    keys_of,
+    look,
+    number_axis,
+    plain,
+    sheet,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,12 +30,11 @@ if TYPE_CHECKING:
 
 #: Columns (cases of input and output length) of one picture, and systems with a key of their own.
 MOST, NAMED = 4, 10
-_MARKERS = "osD^vP*Xhp"
 
 
 def draw(data: Cells) -> Figure:
     """Per case one column: throughput above, time to first token below."""
-    cases = _fullest(data.cases)
+    cases = fullest(data.cases, _loads_of, MOST)
     names = _shown(cases)
     figure, spec = sheet(_words(data, cases, names), 5.4, 2, len(cases), hspace=0.16, wspace=0.09)
     rows: list[list[Axes]] = [[], []]
@@ -35,11 +48,8 @@ def draw(data: Cells) -> Figure:
     return figure
 
 
-def _fullest(cases: Sequence[Case]) -> list[Case]:
-    """The cases with the most loads measured, in their order."""
-    by_size = sorted(cases, key=lambda case: -sum(len(sweep.load) + len(sweep.failed) for sweep in case.sweeps))
-    kept = by_size[:MOST]
-    return [case for case in cases if any(case is one for one in kept)]
+def _loads_of(case: Case) -> int:
+    return sum(len(sweep.load) + len(sweep.failed) for sweep in case.sweeps)
 
 
 def _shown(cases: Sequence[Case]) -> list[str]:
@@ -55,25 +65,25 @@ def _shown(cases: Sequence[Case]) -> list[str]:
 
 
 def _look(i: int) -> dict[str, Any]:
-    return {"color": COLOURS[i % len(COLOURS)], "marker": _MARKERS[i % len(_MARKERS)], "markersize": 5}
+    return {**look(i), "markersize": 5}
 
 
 def _speed(axes: Axes, case: Case, systems: Sequence[str]) -> None:
     for sweep in case.sweeps:
-        look = _look(systems.index(sweep.system))
-        axes.plot(sweep.load, sweep.speed, linewidth=1.8, **look)
+        style = _look(systems.index(sweep.system))
+        axes.plot(sweep.load, sweep.speed, linewidth=1.8, **style)
         for x in sweep.failed:
             axes.plot(
-                [x], [0], color=look["color"], clip_on=False, zorder=6, marker="x", markersize=8,
+                [x], [0], color=style["color"], clip_on=False, zorder=6, marker="x", markersize=8,
                 markeredgewidth=2.2, transform=axes.get_xaxis_transform(),
             )  # fmt: skip
 
 
 def _wait(axes: Axes, case: Case, systems: Sequence[str]) -> None:
     for sweep in case.sweeps:
-        look = _look(systems.index(sweep.system))
-        axes.plot(sweep.load, sweep.ttft_p50, linewidth=1.8, **look)
-        axes.plot(sweep.load, sweep.ttft_p99, linewidth=1.2, linestyle="--", **look, markerfacecolor="white")
+        style = _look(systems.index(sweep.system))
+        axes.plot(sweep.load, sweep.ttft_p50, linewidth=1.8, **style)
+        axes.plot(sweep.load, sweep.ttft_p99, linewidth=1.2, linestyle="--", **style, markerfacecolor="white")
 
 
 def _frame(rows: list[list[Axes]], cases: Sequence[Case], data: Cells) -> None:
@@ -129,22 +139,19 @@ def _words(data: Cells, cases: Sequence[Case], names: Sequence[str]) -> Words:
 
 
 def _keys(data: Cells, cases: Sequence[Case], names: Sequence[str]) -> list[list[Key]]:
-    blank: dict[str, Any] = {"linestyle": "none"}
-    keys = [[Key(system, {**_look(i), "linewidth": 2})] for i, system in enumerate(names[:NAMED])]
-    if len(names) > NAMED:
-        keys.append([Key(f"{len(names) - NAMED:,} more systems are drawn (choose with --pick)", blank)])
+    keys = keys_of(names, _look, NAMED)
     marks = [
         Key("median (p50)", {"color": GREY, "linewidth": 1.8}),
         Key("99th percentile (p99)", {"color": GREY, "linestyle": "--", "marker": "o", "markerfacecolor": "white"}),
     ]
     if any(sweep.failed for case in cases for sweep in case.sweeps):
-        marks.append(Key("failed: no throughput", {**blank, "color": GREY, "marker": "x", "markeredgewidth": 2}))
+        marks.append(Key("failed: no throughput", {**BLANK, "color": GREY, "marker": "x", "markeredgewidth": 2}))
     keys += in_rows(marks, 3)
     if data.placeless:
         runs = f"load not known, {count(len(data.placeless), 'run')} not drawn: {', '.join(data.placeless)}"
-        keys.append([Key(runs, blank)])
+        keys.append([Key(runs, BLANK)])
     if len(data.cases) > len(cases):
-        keys.append([Key(_left_out(data, cases, names), blank)])
+        keys.append([Key(_left_out(data, cases, names), BLANK)])
     return keys
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import ask, count, grouped, nothing_to_draw, parameters_of
-from llmstats.plot_data_serving import by_case, case_name, system_names
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, plain, sheet, short
+from llmstats.plot_data import ask, command, count, nothing_to_draw, parameters_of
+from llmstats.plot_data_serving import Panel, by_panel, case_name, fullest, system_names
+from llmstats.plot_style import BLANK, GREY, INK, Key, Words, grid, in_rows, keys_of, look, plain, sheet, short
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,17 +22,8 @@ if TYPE_CHECKING:
 
 #: Panels (cases of input and output length) of one picture, and systems with a key of their own.
 MOST, NAMED = 4, 12
-_MARKERS = "osD^vP*Xhp<>"
 _LOADS = {"concurrency": "concurrent requests", "request_rate": "requests sent per second"}
 _LIMITS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end-to-end latency"}
-
-
-@dataclass(slots=True)
-class Panel:
-    """The rows of ``slo`` of one case, by system."""
-
-    name: str
-    systems: dict[str, list[Row]]
 
 
 @dataclass(slots=True)
@@ -53,10 +44,10 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Levels:
     Raises:
         InputError: no limit was given, or nothing to draw.
     """
-    text = {**parameters_of("slo"), **given}
+    text = {**parameters_of("slo"), **given, "all": "true"}
     if all(float(text[name]) == math.inf for name in _LIMITS):
         raise InputError("nothing to draw: give a limit in seconds, such as --ttft 0.5 or --tpot 0.05")
-    rows = ask(con, "slo", {**given, "all": "true"})
+    rows = ask(con, "slo", text)
     if not rows:
         raise nothing_to_draw(con, text["pick"], "serving")
     return arranged(rows, text)
@@ -78,10 +69,9 @@ def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Levels:
         )
     names = system_names(placed, [_definitions(row) for row in placed])
     named = [{**row, "system": name, "case": case_name(row)} for row, name in zip(placed, names, strict=True)]
-    panels = [Panel(case, {k: list(v) for k, v in grouped(mine, "system").items()}) for case, mine in by_case(named)]
     given = [f"{word} ≤ {plain(float(text[name]))} s" for name, word in _LIMITS.items() if float(text[name]) < math.inf]
     left = len(rows) - len(placed)
-    return Levels(" and ".join(given), float(text["share"]), load, panels, left, _footer(placed, text))
+    return Levels(" and ".join(given), float(text["share"]), load, by_panel(named), left, _footer(placed, text))
 
 
 def _placed(row: Row, load: str) -> bool:
@@ -95,13 +85,10 @@ def _definitions(row: Row) -> str:
 def _footer(rows: Sequence[Row], text: Mapping[str, str]) -> list[str]:
     said = ", ".join(sorted({_definitions(row) for row in rows} - {""})) or "not stated"
     requests = sum(row["requests"] or 0 for row in rows if row["basis"] == "requests")
-    asked = " ".join(
-        f"--{k.replace('_', '-')} {v}" for k, v in text.items() if k != "all" and v not in ("*", "", "inf")
-    )
     found = f"{count(len(rows), 'run')}, {count(requests, 'request')} with a record of their own"
     return [
         f"{found}; definitions: {said}",
-        f"the same in numbers: llmstats query slo --all true {asked}",
+        f"the same in numbers: {command('slo', text)}",
     ]
 
 
@@ -110,7 +97,7 @@ def _footer(rows: Sequence[Row], text: Mapping[str, str]) -> list[str]:
 
 def draw(data: Levels) -> Figure:
     """One axes per case: the share that meets over the load, with its limits, and the share that was asked for."""
-    panels = _fullest(data.panels)
+    panels = fullest(data.panels, _points, MOST)
     names = sorted({system for panel in panels for system in panel.systems})
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -121,32 +108,27 @@ def draw(data: Levels) -> Figure:
         for j, (system, mine) in enumerate(panel.systems.items()):
             beside = 2 ** ((j - (len(panel.systems) - 1) / 2) * 0.6 / len(panel.systems))
             ordered = sorted(mine, key=lambda row: row[data.load])
-            _system(axes, ordered, data.load, _look(names.index(system)), beside)
+            _system(axes, ordered, data.load, look(names.index(system)), beside)
         _frame(axes, panel, data, left=i % columns == 0)
     return figure
 
 
-def _fullest(panels: Sequence[Panel]) -> list[Panel]:
-    kept = sorted(panels, key=lambda panel: -sum(map(len, panel.systems.values())))[:MOST]
-    return [panel for panel in panels if any(panel is one for one in kept)]
+def _points(panel: Panel) -> int:
+    return sum(map(len, panel.systems.values()))
 
 
-def _look(i: int) -> dict[str, Any]:
-    return {"color": COLOURS[i % len(COLOURS)], "marker": _MARKERS[i % len(_MARKERS)]}
-
-
-def _system(axes: Axes, rows: Sequence[Row], load: str, look: Mapping[str, Any], beside: float) -> None:
+def _system(axes: Axes, rows: Sequence[Row], load: str, style: Mapping[str, Any], beside: float) -> None:
     """Counted shares are joined marks; of bounds only the span is known: a bar, beside those of other systems."""
     counted = [row for row in rows if row["basis"] == "requests"]
     shares = [100 * row["share"] for row in counted]
     for row in counted:
-        axes.plot([row[load]] * 2, [100 * row["low"], 100 * row["high"]], color=look["color"], linewidth=1.0)
-    axes.plot([row[load] for row in counted], shares, linewidth=1.6, markersize=5, **look)
+        axes.plot([row[load]] * 2, [100 * row["low"], 100 * row["high"]], color=style["color"], linewidth=1.0)
+    axes.plot([row[load] for row in counted], shares, linewidth=1.6, markersize=5, **style)
     for row in rows:
         if row["basis"] == "bounds":
             ends = [row[load] * beside] * 2, [100 * row["low"], 100 * row["high"]]
-            axes.plot(*ends, color=look["color"], linewidth=3.5, alpha=0.35, solid_capstyle="butt")
-            axes.plot(*ends, linestyle="none", markersize=3.5, **look)
+            axes.plot(*ends, color=style["color"], linewidth=3.5, alpha=0.35, solid_capstyle="butt")
+            axes.plot(*ends, linestyle="none", markersize=3.5, **style)
 
 
 def _frame(axes: Axes, panel: Panel, data: Levels, *, left: bool) -> None:
@@ -179,10 +161,7 @@ def _words(data: Levels, panels: Sequence[Panel], names: Sequence[str]) -> Words
 
 
 def _keys(data: Levels, panels: Sequence[Panel], names: Sequence[str]) -> list[list[Key]]:
-    blank: dict[str, Any] = {"linestyle": "none"}
-    keys = [[Key(name, {**_look(i), "linewidth": 2})] for i, name in enumerate(names[:NAMED])]
-    if len(names) > NAMED:
-        keys.append([Key(f"{len(names) - NAMED:,} more systems are drawn (choose with --pick)", blank)])
+    keys = keys_of(names, look, NAMED)
     bases = {row["basis"] for panel in panels for mine in panel.systems.values() for row in mine}
     marks = []
     if "requests" in bases:
@@ -191,10 +170,10 @@ def _keys(data: Levels, panels: Sequence[Panel], names: Sequence[str]) -> list[l
         marks.append(Key("bounds from aggregates", {"color": GREY, "linewidth": 7, "alpha": 0.35}))
     keys += in_rows(marks, 3)
     if data.placeless:
-        keys.append([Key(f"{count(data.placeless, 'run')} without the times or the load, not drawn", blank)])
+        keys.append([Key(f"{count(data.placeless, 'run')} without the times or the load, not drawn", BLANK)])
     if len(data.panels) > len(panels):
         keys.append(
-            [Key(f"{count(len(data.panels) - len(panels), 'more case')}, not drawn (choose with --pick)", blank)]
+            [Key(f"{count(len(data.panels) - len(panels), 'more case')}, not drawn (choose with --pick)", BLANK)]
         )
     return keys
 

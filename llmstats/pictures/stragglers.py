@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import Floats, ask, count, grouped, nothing_to_draw, parameters_of, written
-from llmstats.plot_style import COLOURS, INK, PALE, Key, Words, grid, number_axis, plain, sheet, short
+from llmstats.plot_data import Floats, ask, command, count, grouped, nothing_to_draw, parameters_of, written
+from llmstats.plot_style import BLANK, COLOURS, INK, PALE, Key, Words, grid, number_axis, plain, sheet, short
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,7 +76,7 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Maps:
     maps = [_map(con, run_id, mine, text) for run_id, mine in ordered[:MOST]]
     steps = sum(mine[0]["steps_logged"] for mine in runs.values())
     definitions = ", ".join(sorted({r["definition"] for r in rows if r["ranks_logged"] > 1 and r["definition"]}))
-    same = f"llmstats query stragglers --pick {text['pick']!r}; each step: {written('rank_spread', text)}"
+    same = f"{command('stragglers', text)}; each step: {written('rank_spread', text)}"
     footer = [
         f"{steps:,} logged steps of {count(len(runs), 'run')} after the warm-up; definition: {definitions or 'none'}",
         f"the same in numbers: {same}",
@@ -235,10 +235,10 @@ def _words(data: Maps) -> Words:
         place = f"{short(one.run_id, 24)}: " if len(data.maps) > 1 else ""
         keys += [[_key(place, n, f)] for n, f in enumerate(one.findings[:NUMBERED], 1)]
         if len(one.findings) > NUMBERED:
-            keys.append([Key(f"{place}{len(one.findings) - NUMBERED} more, not numbered", {"linestyle": "none"})])
+            keys.append([Key(f"{place}{len(one.findings) - NUMBERED} more, not numbered", BLANK)])
         if i == len(data.maps) - 1 and data.more:
             more = f"{count(data.more, 'more run')} not drawn (choose with --pick)"
-            keys.append([Key(more, {"linestyle": "none"})])
+            keys.append([Key(more, BLANK)])
     return Words("Which ranks held the training up?", note, keys, data.footer)
 
 

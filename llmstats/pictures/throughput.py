@@ -9,7 +9,21 @@ import numpy as np
 
 from llmstats.picture import Picture
 from llmstats.plot_data_speed import Panel, Speed, Trends, trends
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, named, number_axis, plain, sheet, short
+from llmstats.plot_style import (
+    BLANK,
+    COLOURS,
+    GREY,
+    INK,
+    Key,
+    Words,
+    grid,
+    in_rows,
+    named,
+    number_axis,
+    plain,
+    sheet,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,7 +146,7 @@ def _keys(data: Trends) -> list[list[Key]]:
     rows = in_rows(keys, 4) + in_rows(shades, 4)
     if len(data.panels) > MOST:
         more = f"{len(data.panels) - MOST:,} more experiments are not drawn (choose with --pick)"
-        rows.append([Key(more, {"linestyle": "none"})])
+        rows.append([Key(more, BLANK)])
     return rows
 
 

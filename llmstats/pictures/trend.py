@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import ask, grouped, parameters_of
-from llmstats.plot_style import COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, sheet, short
+from llmstats.plot_data import ask, command, grouped, parameters_of
+from llmstats.plot_style import BLANK, COLOURS, GREY, INK, Key, Words, grid, in_rows, number_axis, sheet, short
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,13 +69,9 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Trends:
     footer = [
         f"{len(of):,} series tested, {len(changed):,} changed; E-divisive, q ≤ {float(text['alpha']):g}"
         " after adjustment for all tests (Benjamini-Hochberg)",
-        f"the same in numbers: llmstats query trend{_options(given)}",
+        f"the same in numbers: {command('trend', given)}",
     ]
     return Trends(text["by"], panels, max(0, len(changed) - MOST), footer)
-
-
-def _options(given: Mapping[str, str]) -> str:
-    return "".join(f" --{k.replace('_', '-')} {v}" for k, v in given.items())
 
 
 def _panel(rows: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> Panel:
@@ -163,7 +159,7 @@ def _words(data: Trends) -> Words:
         marks.append(Key("change, and what else changed", {"color": COLOURS[1], "linestyle": (0, (4, 2))}))
     keys = in_rows(marks, 3)
     if data.more:
-        keys.append([Key(f"{data.more:,} more series changed (choose with --metric)", {"linestyle": "none"})])
+        keys.append([Key(f"{data.more:,} more series changed (choose with --metric)", BLANK)])
     title = "What changed over time?" if any(p.changes for p in data.panels) else "No change found"
     return Words(title, note, keys, data.footer)
 
