@@ -49,7 +49,7 @@ def test_what_else_went_wrong(db):
         (FIRST, "loss", "spike", 50), (FIRST, "grad_norm", "NaN", 77),
     ]  # fmt: skip
     (restart,) = rows(db, "restarts")
-    assert (restart["reason"], restart["kept_step"], restart["redone_steps"]) == ("out of memory", 80, 20)
+    assert (restart["cause"], restart["kept_step"], restart["redone_steps"]) == ("out of memory", 80, 20)
     assert (restart["gap_seconds"], restart["startup_seconds"]) == (900, 55)
     (resume,) = rows(db, "timeline", kind="resume")
     assert resume["message"].endswith("ckpt-step-80 (in 8 files)")

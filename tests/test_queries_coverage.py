@@ -57,7 +57,7 @@ def test_names_outside_the_catalogue_are_counted(store):
             Run("c", "/d"), Measurement("c", "charm", 1.0, raw_name="charm (q)", line=7), Measurement("c", "ttft", 1.0),
         ),
     ])  # fmt: skip
-    columns = 'k.format, k.name, k."values", k.runs, k.example'
+    columns = 'k.format, k.name, k."values", k.runs, k.source'
     assert ask(store, f"SELECT {columns} FROM new_keys() k") == [
         ("toy_json", "charm (q)", 1, 1, "/d/c.json:7"),
         ("toy_log", "spin", 4, 2, "/d/a.log"),

@@ -193,7 +193,7 @@ def test_what_a_restart_cost(store):
     assert (r["run_id"], r["before"], r["attempt"], r["kept_step"], r["redone_steps"]) == ("t/2", "t/1", 2, 60, 40)
     assert (r["redone_seconds"], r["clock"], r["gap_seconds"], r["startup_seconds"]) == (40, "logged", 1000, 30)
     assert (r["redone_chip_hours"], r["idle_chip_hours"]) == pytest.approx((40 * 16 / 3600, 1030 * 16 / 3600))
-    assert (r["reason"], r["source"]) == ("cannot tell: the log ends without a word", "/w/t/2/x.log:7")
+    assert (r["cause"], r["source"]) == ("cannot tell: the log ends without a word", "/w/t/2/x.log:7")
 
 
 def test_without_a_clock_steps_stand_for_seconds(store):
@@ -220,14 +220,14 @@ def test_a_step_time_without_the_data_wait_is_completed(store):
 def test_why(store, kinds, says, at):
     attempts(store, reason=[Event("t/1", kind, f"it was {kind}", 150 + i) for i, kind in enumerate(kinds)])
     (r,) = rows(store, "FROM restarts()")
-    assert (r["reason"], r["reason_source"]) == (says, at and f"/w/t/1/x.log:{at}")
+    assert (r["cause"], r["cause_source"]) == (says, at and f"/w/t/1/x.log:{at}")
 
 
 def test_a_loss_that_was_no_number_is_a_reason(store):
     put(store, "t/1", {"loss": np.r_[np.ones(99), np.nan]}, experiment="t", started_at=0)
     put(store, "t/2", {"loss": np.ones(50)}, steps=range(51, 101), experiment="t", started_at=SECOND, resumed_from=50)
     (r,) = rows(store, "FROM restarts()")
-    assert (r["reason"], r["reason_source"]) == ("loss was nan at step 100", "/w/t/1/x.log:200")
+    assert (r["cause"], r["cause_source"]) == ("loss was nan at step 100", "/w/t/1/x.log:200")
 
 
 def test_a_resume_from_a_run_that_is_not_here(store):
@@ -235,7 +235,7 @@ def test_a_resume_from_a_run_that_is_not_here(store):
     put(store, "b", {"loss": np.ones(50)})
     (r,) = rows(store, "FROM restarts()")
     assert (r["run_id"], r["before"], r["redone_steps"], r["kept_step"]) == ("a", None, None, 50)
-    assert (r["reason"], r["note"]) == ("cannot tell", "the run that it continues is not in the store")
+    assert (r["cause"], r["reason"]) == ("cannot tell", "the run that it continues is not in the store")
 
 
 # --------------------------------------------------------------------------- ranks

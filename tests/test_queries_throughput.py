@@ -77,7 +77,7 @@ def test_rates_are_averaged_harmonically_and_the_warmup_is_left_out(store):
     )
     assert (row["first_step"], row["last_step"], row["records"]) == (11, 200, 190)
     assert (row["median"], row["p5"], row["p95"]) == (750, 500, 1000)
-    assert (row["model"], row["device"], row["source"], row["line"]) == ("m", "d", "/w/a/x.log", 111)
+    assert (row["model"], row["device"], row["source"]) == ("m", "d", "/w/a/x.log:111")
     assert row["data_share"] is None
 
 
@@ -161,7 +161,7 @@ def test_text_and_json_count_once(store):
         column.precision = "full"
     store.commit([text, Source("/w/a/a.json", "toy_json").replace(run, exact)])
     row = one(store, "FROM throughput()")
-    assert (row["records"], row["source"]) == (90, "/w/a/a.json")
+    assert (row["records"], row["source"]) == (90, "/w/a/a.json:111")
     assert row["tokens_per_second_per_device"] == pytest.approx(90 / (1 / rates[10:]).sum())
     assert row["clock_gap"] == pytest.approx(0), "times come from the text"
 
@@ -210,7 +210,7 @@ def test_drops_with_their_causes(store):
     ]  # fmt: skip
     assert found[0]["ratio"] == pytest.approx(2.01 / 5.01)
     assert [r["lost_seconds"] for r in found] == pytest.approx([60, 30, 15, 0])
-    assert [r["line"] for r in found] == [401, 701, 706, 901]
+    assert [r["source"] for r in found] == [f"/w/a/x.log:{line}" for line in (401, 701, 706, 901)]
     assert found[0]["ranks"] is None
     row = one(store, "FROM throughput()")
     assert (row["drops"], row["worst_drop"]) == (4, "steps 301–320 at 40 % of the median: data wait")
@@ -295,7 +295,7 @@ def test_trend(store):
     assert slow["tokens_per_second_per_device"] == pytest.approx(4000 * 100 / (201 + 60))
     assert slow["data_share"] == pytest.approx(61 / 261)
     assert slow["ratio"] == pytest.approx(201 / 261)
-    assert (slow["source"], slow["line"]) == ("/w/a/x.log", 401)
+    assert slow["source"] == "/w/a/x.log:401"
 
 
 def test_trend_of_a_sparse_log(store):
@@ -374,7 +374,7 @@ def test_a_long_run_is_what_its_records_are(tmp_path, driver):
     assert (row["records"], row["first_step"], row["last_step"]) == (kept.sum(), 101 + (driver == "rate"), n)
     assert row["step_time"] == pytest.approx(seconds[kept].mean())
     assert row["data_share"] == pytest.approx(waits[kept].sum() / seconds[kept].sum())
-    assert row["line"] == row["first_step"] + 100
+    assert row["source"].endswith(f".log:{row['first_step'] + 100}")
     if exact:
         for name, q in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
             assert row[name] == pytest.approx(np.quantile(speed[kept], q), rel=3e-3)

@@ -178,8 +178,7 @@ def _logs(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, used: Rows) 
         return [{**row, "definition": row["throughput_definition"], "place": row["source"]} for row in logged]
     if not any(run["records"] for run in runs.values()):
         return []
-    rows = query.rows(con, "throughput", {"pick": asked.pick})
-    return [{**row, "place": row["source"] and f"{row['source']}:{row['line']}"} for row in rows]
+    return [{**row, "place": row["source"]} for row in query.rows(con, "throughput", {"pick": asked.pick})]
 
 
 #: Definitions that `throughput` gives.

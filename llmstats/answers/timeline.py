@@ -87,7 +87,7 @@ def _findings(con: duckdb.DuckDBPyConnection, pick: str, kind: str) -> Iterator[
 def _drop(row: Row) -> Iterator[dict[str, Any]]:
     lost = "" if row["lost_seconds"] is None else f", {row['lost_seconds']:.4g} s lost"
     text = f"to {row['ratio']:.0%} of the median speed until step {row['last_step']}: {row['cause']}{lost}"
-    yield _finding(row, "drop", row["first_step"], text, f"{row['source']}:{row['line']}")
+    yield _finding(row, "drop", row["first_step"], text, row["source"])
 
 
 def _jump(row: Row) -> Iterator[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _jump(row: Row) -> Iterator[dict[str, Any]]:
 
 def _restart(row: Row) -> Iterator[dict[str, Any]]:
     lost = "" if row["redone_steps"] is None else f", {row['redone_steps']} steps done again"
-    text = f"continues {row['before'] or 'a run that is not in the store'}{lost}; why: {row['reason']}"
+    text = f"continues {row['before'] or 'a run that is not in the store'}{lost}; why: {row['cause']}"
     yield _finding(row, "restart", row["kept_step"], text, row["source"])
 
 

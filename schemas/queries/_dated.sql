@@ -15,10 +15,10 @@ steady AS (
 ),
 logged AS (
   SELECT s.run_key, 'tokens_per_second_per_device' AS metric, s.tokens_per_second_per_device AS value, s.definition,
-    s.source || coalesce(':' || s.line, '') AS place
+    s.source AS place
   FROM steady s
   UNION ALL
-  SELECT s.run_key, 'step_time', s.step_time, 'step_time@steady_mean', s.source || coalesce(':' || s.line, '')
+  SELECT s.run_key, 'step_time', s.step_time, 'step_time@steady_mean', s.source
   FROM steady s
 ),
 told AS (

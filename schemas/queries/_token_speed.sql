@@ -32,7 +32,7 @@ said AS MATERIALIZED (
 ),
 logged AS MATERIALIZED (
   SELECT a.run_key, t.tokens_per_second_per_device AS speed, t.definition, t.devices, t.devices_from,
-    t.first_step, t.last_step, t.source || coalesce(':' || t.line, '') AS place
+    t.first_step, t.last_step, t.source AS place
   FROM throughput(pick := pick) t JOIN asked a ON a.run_id = t.run_id
   WHERE t.tokens_per_second_per_device IS NOT NULL
 ),

@@ -10,7 +10,7 @@
 -- The verdict follows `smoothed`, with its reason beside it.  `not converged` if it never was below, or if the
 -- curve ends in NaN or Inf.  `cannot tell` with fewer steps than `min_steps`, with fewer finite points than `smooth`,
 -- or where the file's rounding leaves it open on which side of the threshold the lowest mean lies.
--- Columns ending in `_at` say where to look: `path:line`.
+-- Columns ending in `_at` say where to look: `path:line`; `source` is that of the smoothed reading, else of the last value.
 --
 -- parameter: threshold DOUBLE = 0.0013 -- the loss to get below
 -- parameter: min_steps BIGINT = 2000 -- a value before this step does not count
@@ -71,6 +71,7 @@ SELECT v.experiment, v.verdict, v.reason, v.touch.step AS first_touch, v.held.st
   d.seconds AS seconds_redone, v.hit.mean AS smoothed_value, v.low.step AS minimum_step,
   v.final.step AS final_step, v.run_id,
   _at(v.touch.series_key, v.touch.line) AS first_touch_at, _at(v.held.series_key, v.held.line) AS sustained_at,
-  _at(v.hit.series_key, v.hit.line) AS smoothed_at, _at(v.final.series_key, v.final.line) AS final_at
+  _at(v.hit.series_key, v.hit.line) AS smoothed_at, _at(v.final.series_key, v.final.line) AS final_at,
+  coalesce(_at(v.hit.series_key, v.hit.line), _at(v.final.series_key, v.final.line)) AS source
 FROM verdicts v LEFT JOIN _redone() d ON d.experiment = v.experiment
 ORDER BY v.experiment;

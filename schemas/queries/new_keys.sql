@@ -1,7 +1,7 @@
 -- Which names did the logs use that no catalogue knows?
 --
--- One row per format and raw name: such numbers are kept as they are, with the unit that the log wrote.  `example` is a
--- place to look at.
+-- One row per format and raw name: such numbers are kept as they are, with the unit that the log wrote.  `source` is
+-- an example.
 --
 -- parameter: pick VARCHAR = '*' -- format, or a pattern with * of it
 CREATE OR REPLACE MACRO new_keys(pick VARCHAR := '*') AS TABLE
@@ -11,7 +11,7 @@ WITH said AS (
   SELECT m.source_key, m.raw_name, m.metric, m.unit, m.run_key, 1 AS count, m.line FROM measurement_rows m
 )
 SELECT w.format, coalesce(nullif(k.raw_name, ''), k.metric) AS name, max(k.unit) AS unit, sum(k.count)::BIGINT AS "values",
-  count(DISTINCT k.run_key) AS runs, min(w.path || coalesce(':' || k.line, '')) AS example, min(r.run_id) AS run_id
+  count(DISTINCT k.run_key) AS runs, min(w.path || coalesce(':' || k.line, '')) AS source, min(r.run_id) AS run_id
 FROM said k
 JOIN source_rows w ON w.source_key = k.source_key
 JOIN run_rows r ON r.run_key = k.run_key

@@ -7,8 +7,8 @@
 -- that its log gives), `startup_seconds` between that and its first record.  `redone_chip_hours` are the redone seconds times the devices; `idle_chip_hours` gap and
 -- start-up times the devices, which holds only if nobody else had them meanwhile.
 --
--- `reason` is what the attempt before says last: out of memory, an error, a loss that was no number any more, an
--- exit; `reason_source` is its line.  `note` says what is missing: a run may say that it resumed while the run that it
+-- `cause` is what the attempt before says last: out of memory, an error, a loss that was no number any more, an
+-- exit; `cause_source` is its line.  `reason` says what is missing: a run may say that it resumed while the run that it
 -- continues is not in the store.
 --
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
@@ -119,17 +119,17 @@ SELECT m.run_id, m.before, m.attempt, m.kept_at AS kept_step, m.redone_steps, m.
     WHEN s.last.kind = 'exit' THEN 'exit'
     WHEN m.before_status = 'completed' THEN 'none: the attempt before had ended by itself'
     ELSE 'cannot tell: the log ends without a word'
-  END AS reason,
+  END AS cause,
   CASE WHEN s.last IS NOT NULL THEN left(s.last.message, 200) END AS message,
   CASE
     WHEN s.last.kind = 'oom' THEN s.last.place
     WHEN l.last.val IS NOT NULL AND NOT isfinite(l.last.val) THEN _at(l.last.series_key, l.last.line)
     ELSE s.last.place
-  END AS reason_source,
+  END AS cause_source,
   CASE
     WHEN m.before_key IS NULL THEN 'the run that it continues is not in the store'
     WHEN m.gap < 0 THEN 'it started before the last record of the attempt before'
-  END AS note,
+  END AS reason,
   m.experiment, coalesce(m.resume.place, b.at.path || ':' || b.at.line) AS source
 FROM (SELECT x.*, x.kept AS kept_at, CASE WHEN x.before_key IS NOT NULL THEN coalesce(x.redone, 0) END AS redone_steps FROM measured x) m
   LEFT JOIN said s ON s.run_key = m.before_key

@@ -57,7 +57,7 @@ SELECT s.run_id, s.speed * s.scale AS tokens_per_second_per_device,
   CASE WHEN abs(s.clock_excess) > 0.05 * (s.elapsed - s.clock_excess) AND abs(s.clock_excess) > 2 THEN format(
     'the clock says {:.0f} s where the steps sum to {:.0f} s', s.elapsed, s.elapsed - s.clock_excess) END AS clock_note,
   CASE WHEN s.scale IS NOT NULL THEN s.definition END AS definition, s.devices_from, s.ranks, s.first_step, s.last_step, s.records, s.experiment, s.model, s.vendor, s.device,
-  w.path AS source, s.start.line AS line
+  w.path || coalesce(':' || s.start.line, '') AS source
 FROM shown s
   JOIN series_rows x ON x.series_key = s.start.series_key
   JOIN source_rows w ON w.source_key = x.source_key

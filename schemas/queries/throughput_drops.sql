@@ -91,7 +91,8 @@ heavy AS (
 )
 SELECT k.run_id, t.first_step, t.last_step, t.ratio, t.cause, t.lost_seconds, r.ranks, g.groups,
   d.speed_min, d.speed_median, d.data_max, d.data_median, h.ranks AS heavy_ranks, h.top AS attention_max,
-  CASE WHEN h.top IS NOT NULL THEN c.usual END AS attention_median, k.experiment, w.path AS source, t.line
+  CASE WHEN h.top IS NOT NULL THEN c.usual END AS attention_median, k.experiment,
+  w.path || coalesce(':' || t.line, '') AS source
 FROM stretch t
   JOIN run_rows k ON k.run_key = t.run_key
   LEFT JOIN slow_ranks r ON r.run_key = t.run_key AND r.first_step = t.first_step

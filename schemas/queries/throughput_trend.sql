@@ -27,7 +27,7 @@ windowed AS (
 SELECT k.run_id, v.first_step, v.last_step,
   v.speed * c.scale AS tokens_per_second_per_device, v.step_time, v.data_share,
   v.speed / median(v.speed) OVER (PARTITION BY v.run_key) AS ratio, v.records, k.experiment,
-  p.path AS source, v.start.line AS line
+  p.path || coalesce(':' || v.start.line, '') AS source
 FROM windowed v
   JOIN scales c ON c.run_key = v.run_key
   JOIN run_rows k ON k.run_key = v.run_key
