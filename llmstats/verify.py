@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llmstats.errors import NotFound
 from llmstats.store import Store
 
 if TYPE_CHECKING:
@@ -45,8 +46,15 @@ def verify(store: Store, under: list[str]) -> list[Finding]:
 
     Args:
         under: absolute paths; empty means all sources.
+
+    Raises:
+        NotFound: nothing parsed lies at or below one of the paths.
     """
-    known = [k for k in store.known().values() if k.status == "parsed" and _below(k.path, under)]
+    known = [k for k in store.known().values() if k.status == "parsed"]
+    for path in under:
+        if not any(_below(k.path, [path]) for k in known):
+            raise NotFound(f"no source at or below {path} was parsed; llmstats sources lists what is in the store")
+    known = [k for k in known if _below(k.path, under)]
     findings = {k.path: _content(k) for k in known}
     again = [k for k in known if findings[k.path].verdict == "same"]
     if again:

@@ -110,3 +110,14 @@ def test_tokens_are_spread_evenly_behind_the_first():
     inside = sum(np.count_nonzero((at >= 20) & (at <= 70)) for at in placed)
     assert tokens_within(20, 70, first, last, tokens) == pytest.approx(inside, rel=1e-3)
     assert tokens_within(-1, 1000, first, last, tokens) == tokens.sum()
+
+
+def test_records_without_times_cannot_tell():
+    from llmstats.answers.steady import _run
+
+    none = np.full(3, np.nan)
+    records = {"started": none, "ended": none, "done": np.array([True, True, False]), "line": np.arange(1, 4),
+               "source_key": np.zeros(3), "path": ["/w/a.json"]}  # fmt: skip
+    told = _run(records, "mean")
+    assert (told.get("steady"), told["requests"], told["failed"], told["without_times"]) == (None, 3, 1, 3)
+    assert told["reason"].startswith("cannot tell: ")

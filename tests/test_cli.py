@@ -133,6 +133,12 @@ def test_verify_sees_what_changed(db: str, tmp_path: Path) -> None:
     assert {r["verdict"] for r in json.loads(result.stdout)} == {"same", "changed"}
 
 
+def test_verify_of_a_path_that_is_not_in_the_store_is_a_mistake(db: str, tmp_path: Path) -> None:
+    assert run("verify", str(tmp_path / "work_dirs"), "--db", db).exit_code == 0
+    result = run("verify", str(tmp_path / "work_dirs"), str(tmp_path / "wrok_dirs"), "--db", db)
+    assert (result.exit_code, "wrok_dirs" in result.stderr, "work_dirs" in result.stderr) == (2, True, False)
+
+
 def test_query_without_a_name_lists_the_queries() -> None:
     result = run("query", "--format", "json")
     names = {r["query"] for r in json.loads(result.stdout)}

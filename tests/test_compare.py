@@ -88,7 +88,7 @@ def test_medians_ratios_and_intervals_of_repeats(bench):
     mine = bench.speeds(ours, device="X2", device_count=8)
     base, row = bench.ask()
     assert (base["device"], base["relative"], base["comparability"], base["n"]) == ("Toy X1", 1, "baseline", 5)
-    assert (row["device"], row["n"], row["comparability"], row["why"]) == ("Toy X2", 4, "comparable", None)
+    assert (row["device"], row["n"], row["comparability"], row["reason"]) == ("Toy X2", 4, "comparable", None)
     assert (row["value"], row["unit"], row["per"]) == (statistics.median(ours), "token/s/device", "device")
     assert (row["per_device"], row["per_system"]) == (statistics.median(ours), 8 * statistics.median(ours))
     low, high = stats.t.interval(0.95, 3, statistics.fmean(map(math.log, ours)), stats.sem([math.log(v) for v in ours]))
@@ -202,7 +202,7 @@ def test_systems_of_different_sizes_compare_per_device_or_as_they_are(bench):
     assert (row["value"], row["unit"], row["relative"]) == (56.25, "token/s/device", pytest.approx(0.5625))
     whole = bench.only(per="system")
     assert (whole["value"], whole["unit"], whole["relative"]) == (900, "token/s", pytest.approx(1.125))
-    assert (whole["comparability"], whole["why"]) == ("comparable with caveats", "devices: 16 against 8")
+    assert (whole["comparability"], whole["reason"]) == ("comparable with caveats", "devices: 16 against 8")
     with pytest.raises(QueryError, match="device or system"):
         bench.ask(per="rack")
 
@@ -218,7 +218,7 @@ def test_unknown_numbers_of_devices_leave_whole_systems(bench):
         bench.add(("samples_per_second", speed), device=device, device_count=None)
     row = bench.only()
     assert (row["per"], row["value"], row["relative"], row["per_device"]) == ("system", 30, pytest.approx(3), None)
-    assert row["why"] == "devices: not stated"
+    assert row["reason"] == "devices: not stated"
 
 
 def test_without_a_common_scale_there_is_no_ratio(bench):
@@ -269,7 +269,7 @@ def test_the_guard_of_trainings(bench, here, there, verdict, why):
     bench.speeds([100.0, 100.0], **there)
     bench.speeds([50.0], device="X2", **here)
     row = bench.only()
-    assert (row["comparability"], row["why"]) == (verdict, why)
+    assert (row["comparability"], row["reason"]) == (verdict, why)
     assert (row["relative"] is None) == (verdict == NEVER)
     assert (bench.ask(strict=True) == []) == (verdict == NEVER)
 
@@ -290,7 +290,7 @@ def test_the_guard_of_serving(bench, here, there, verdict, why):
     bench.cell(100.0, "X1", **there)
     bench.cell(50.0, "X2", **here)
     row = bench.only(baseline="X1")
-    assert (row["comparability"], row["why"]) == (verdict, why)
+    assert (row["comparability"], row["reason"]) == (verdict, why)
 
 
 def test_streaming_decides_over_times_to_first_token(bench):
@@ -298,7 +298,7 @@ def test_streaming_decides_over_times_to_first_token(bench):
         case = {"input_len": 8.0, "output_len": 8.0, "concurrency": 1.0, "statistic": "p50"}
         bench.add(("ttft", 0.5, case), kind="serving", device=device, config={"streaming": streaming})
     row = bench.only(metric="ttft", statistic="p50", baseline="X1")
-    assert (row["comparability"], row["why"]) == (NEVER, "streaming: false against true")
+    assert (row["comparability"], row["reason"]) == (NEVER, "streaming: false against true")
 
 
 def test_two_definitions_are_never_compared(bench):
@@ -306,14 +306,14 @@ def test_two_definitions_are_never_compared(bench):
     bench.speeds([50.0], definition="tgs@tokens_over_time", device="X2")
     row = bench.only()
     assert (row["comparability"], row["relative"]) == (NEVER, None)
-    assert row["why"] == "definition: tgs@tokens_over_time against tgs@micro_step"
+    assert row["reason"] == "definition: tgs@tokens_over_time against tgs@micro_step"
 
 
 def test_an_unknown_definition_is_a_caveat(bench):
     bench.speeds([100.0], definition="tgs@toy")
     bench.speeds([50.0], definition=None, device="X2")
     row = bench.only()
-    assert (row["comparability"], row["why"]) == (
+    assert (row["comparability"], row["reason"]) == (
         CAVEAT, "definition: not stated against tgs@toy",
     )  # fmt: skip
 
@@ -331,13 +331,13 @@ def test_of_several_definitions_the_common_one_is_compared(bench):
 def test_another_metric_or_unit_is_not_comparable(bench):
     bench.speeds([100.0])
     bench.add(("samples_per_second", 5.0), device="X2")
-    assert bench.only()["why"] == "metric: samples_per_second against tokens_per_second_per_device"
+    assert bench.only()["reason"] == "metric: samples_per_second against tokens_per_second_per_device"
 
 
 def test_a_speed_at_another_quality_is_a_caveat(bench):
     for device, accuracy, loss in (("X1", 0.70, 2.00), ("X2", 0.60, 2.03)):
         bench.add((TGS, 100.0, {"definition": "tgs@toy"}), ("accuracy", accuracy), ("loss", loss), device=device)
-    assert bench.only(baseline="X1")["why"] == "accuracy: 0.6 against 0.7"  # 1.5 % of loss is within 2 %
+    assert bench.only(baseline="X1")["reason"] == "accuracy: 0.6 against 0.7"  # 1.5 % of loss is within 2 %
 
 
 def test_a_speed_above_the_peak_of_its_device_was_counted_otherwise(bench):
@@ -346,7 +346,7 @@ def test_a_speed_above_the_peak_of_its_device_was_counted_otherwise(bench):
     bench.speeds([20_000.0], device="A100-SXM4-80GB", **facts)
     bench.speeds([3_000.0], device="H100-SXM5-80GB", **facts)
     row = bench.only(baseline="H100*")
-    assert (row["comparability"], row["why"]) == (NEVER, "speed: above the device's peak against possible")
+    assert (row["comparability"], row["reason"]) == (NEVER, "speed: above the device's peak against possible")
 
 
 def test_the_mfu_is_recomputed_where_it_can_be(bench):
@@ -359,12 +359,22 @@ def test_the_mfu_is_recomputed_where_it_can_be(bench):
     assert (base["mfu_definition"], row["mfu"], row["mfu_definition"]) == ("mfu@recomputed", 0.4, "mfu@toy")
 
 
+def test_a_range_of_published_mfu_is_no_value(bench):
+    """Half of it is over the peak of another precision; which half, nobody knows."""
+    ends = [("mfu", v, {"definition": "mfu@toy", "statistic": end}) for v, end in ((0.25, "min"), (0.5, "max"))]
+    bench.add((TGS, 2000.0, {"definition": "tgs@toy"}), *ends, device="unheard of")
+    bench.add((TGS, 1000.0, {"definition": "tgs@toy"}), ("mfu", 0.4, {"definition": "mfu@toy"}))
+    base, row = bench.ask(baseline="X1", detail=False)
+    assert (base["mfu"], base["mfu_definition"]) == (0.4, "mfu@toy")
+    assert (row["mfu"], row["mfu_definition"]) == (None, None)
+
+
 def test_failed_requests_are_a_caveat(bench):
     case = {"input_len": 8.0, "output_len": 8.0, "concurrency": 1.0}
     for device, failed in (("X1", 0.0), ("X2", 10.0)):
         counts = ("completed_requests", 90.0, case), ("failed_requests", failed, case)
         bench.add((TPS, 10.0, case), *counts, kind="serving", device=device)
-    assert bench.only(baseline="X1")["why"] == "completed requests: 90 % against 100 %"
+    assert bench.only(baseline="X1")["reason"] == "completed requests: 90 % against 100 %"
 
 
 def test_requests_are_added_up_where_nobody_stated_a_speed(bench):
@@ -397,7 +407,7 @@ def test_a_finetuning_is_no_training_from_scratch(bench):
     bench.speeds([50.0], model="llama2_7b_finetune", device="X2")
     row = bench.only(baseline="X1")
     assert row["model"] == "Llama-2-7B"
-    assert row["why"].startswith("task: finetune against ")
+    assert row["reason"].startswith("task: finetune against ")
     assert row["comparability"] == NEVER
 
 
@@ -431,7 +441,7 @@ def test_a_model_that_the_usual_baseline_did_not_run_gets_its_own(bench):
         ("other", "Toy X3", "Toy X2"), ("toy_7b", "Toy X2", "Toy X1"),
     ]  # fmt: skip
     named = [r for r in bench.ask(baseline="X1") if r["model"] == "other"]
-    assert {(r["why"], r["relative"]) for r in named} == {("Toy X1 has no value on this model", None)}
+    assert {(r["reason"], r["relative"]) for r in named} == {("Toy X1 has no value on this model", None)}
 
 
 def test_a_baseline_that_is_not_there_or_not_one(bench):
@@ -478,7 +488,7 @@ def test_serving_cells_meet_at_their_own_case_only(bench):
         ("in 1024, out 256, concurrency 8", pytest.approx(0.75)),
     ]
     assert (rows[2]["model"], rows[2]["relative"]) == ("geometric mean", pytest.approx(math.sqrt(0.5 * 0.75)))
-    assert (rows[3]["why"], rows[3]["case"]) == (
+    assert (rows[3]["reason"], rows[3]["case"]) == (
         "Toy X1 has no value at this case",
         "in 1024, out 256, concurrency 128",
     )
@@ -498,11 +508,11 @@ def test_devices_without_a_value_and_runs_without_a_name_are_told(bench):
     bench.add(("accuracy", 0.7), device="X2", parallelism="TP8")
     bench.speeds([5.0, 6.0], device=None, vendor=None)
     bench.speeds([7.0], model=None)
-    silent, nameless, modelless = sorted(bench.ask(), key=lambda r: r["why"], reverse=True)
+    silent, nameless, modelless = sorted(bench.ask(), key=lambda r: r["reason"], reverse=True)
     assert (silent["device"], silent["n"], silent["accuracy"]) == ("Toy X2", 2, pytest.approx(0.6))
-    assert (silent["why"], silent["source"]) == ("states no speed", "/w/run/3.md")
-    assert (nameless["why"], nameless["n"]) == ("names no model; read it again with --label model=NAME", 1)
-    assert (modelless["why"], modelless["n"]) == ("names no device; read it again with --label device=NAME", 2)
+    assert (silent["reason"], silent["source"]) == ("states no speed", "/w/run/3.md")
+    assert (nameless["reason"], nameless["n"]) == ("names no model; read it again with --label model=NAME", 1)
+    assert (modelless["reason"], modelless["n"]) == ("names no device; read it again with --label device=NAME", 2)
     assert {r["comparability"] for r in (silent, nameless, modelless)} == {NEVER}
     assert bench.ask(strict=True) == []
 

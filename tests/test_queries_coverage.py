@@ -34,7 +34,7 @@ def test_folders(store):
         ("a", 3, 1, 1, 1, 0, 0, 0.5),
         ("b", 2, 0, 0, 0, 1, 1, None),
     ]
-    assert folders(store, "why") == [
+    assert folders(store, "reason") == [
         (".", ["top.txt: a text without a number"]),
         ("a", ["a/notes.txt: a text without a number"]),
         ("b", None),

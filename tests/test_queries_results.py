@@ -19,8 +19,8 @@ class Bench:
     def add(self, path, run, *items):
         self.store.commit([Source(path).replace(run, *items)])
 
-    def ask(self, **parameters):
-        answer = llmstats.open(self.path).query("results", **parameters)
+    def ask(self, query="results", **parameters):
+        answer = llmstats.open(self.path).query(query, **parameters)
         return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
@@ -108,6 +108,14 @@ def test_a_run_without_stated_results_is_no_row(bench):
     bench.add("/w/b.md", result("b/1", model="m")[0])
     bench.add("/w/c.md", *result("c/1", (SPEED, float("nan")), model="m"))
     assert bench.ask() == []
+
+
+def test_inference_leaves_out_what_measured_something_else(bench):
+    """An offline benchmark of a serving program is an inference, too, but no case of FlagPerf's."""
+    bench.add("/w/a.md", *result("a/1", ("total_tokens_per_second", 9.0), kind="inference"))
+    bench.add("/w/b.md", *result("b/1", ("inference_throughput_core", 7.0), kind="inference"))
+    bench.add("/w/c.md", *result("c/1", kind="inference", status="failed"))
+    assert [row["run_id"] for row in bench.ask("inference")] == ["b/1", "c/1"]
 
 
 def test_filters(bench):

@@ -235,6 +235,8 @@ def _beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, used: Rows
     mine = [run for run in runs.values() if run["kind"] in ("training", "inference")]
     for row in query.rows(con, "results", {"pick": asked.pick}) if mine else []:
         of_run[row["run_id"]] = {**row, "memory": row["memory_used"]}
+        if row["mfu_max"] is not None and row["mfu_max"] != row["mfu"]:  # a range (over two peaks) is no value
+            of_run[row["run_id"]] |= {"mfu": None, "mfu_definition": None}
     for row in _dicts(con, "FROM _ends($1)", [asked.pick]) if any(run["records"] for run in mine) else []:
         if row["run_key"] in runs:
             stated = of_run.setdefault(runs[row["run_key"]]["run_id"], {})

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "model", "device", "case", "precision", "layout", "devices", "n", "value", "unit", "low", "high",
-    "relative", "relative_low", "relative_high", "comparability", "why", "mfu", "memory", "accuracy", "loss",
-    "kind", "definition", "interval_method", "run_id", "source",
+    "relative", "relative_low", "relative_high", "comparability", "reason", "mfu", "mfu_definition", "memory",
+    "accuracy", "loss", "kind", "definition", "interval_method", "run_id", "source",
 )  # fmt: skip
 DETAILS = (
-    "per", "per_device", "per_system", "samples", "metric", "statistic", "ratio_method", "mfu_definition",
+    "per", "per_device", "per_system", "samples", "metric", "statistic", "ratio_method",
     "framework", "baseline", "runs", "baseline_source",
 )  # fmt: skip
 MEAN = "geometric mean"
@@ -126,7 +126,7 @@ def _at_scale(side: Side, per: str) -> float | None:
 def _compared(pair: Pair, comparison: Comparison, level: float) -> Row:
     ratio = pair.ratio
     return _side(pair.ours, comparison, level) | {
-        "comparability": pair.verdict, "why": pair.why or None, "relative": ratio.centre if ratio else None,
+        "comparability": pair.verdict, "reason": pair.why or None, "relative": ratio.centre if ratio else None,
         **_limits(ratio, "relative_"), "ratio_method": ratio.method if ratio else None,
         "baseline_source": pair.baseline.readings[0].place,
     }  # fmt: skip
@@ -162,7 +162,7 @@ def _mean(pairs: Sequence[Pair], comparison: Comparison, level: float) -> Row:
         "model": MEAN, "device": first.ours.group.name, "relative": ratio.centre, **_limits(ratio, "relative_"),
         "ratio_method": ratio.method, "n": sum(len(p.ours.readings) for p in pairs),
         "comparability": WITH_CAVEATS if doubtful else OK,
-        "why": f"{doubtful} of {len(pairs)} pairs with caveats" if doubtful else None,
+        "reason": f"{doubtful} of {len(pairs)} pairs with caveats" if doubtful else None,
         "case": _over(len(set(models)), len(pairs), first.baseline.group.name), "kind": first.ours.group.kind,
         "baseline": first.baseline.group.name, "statistic": comparison.statistic,
         "metric": "; ".join(sorted({p.ours.measure.metric for p in pairs})),
@@ -204,6 +204,6 @@ def _without(groups: Sequence[Group], why: str, comparison: Comparison) -> Row:
         }
     first = next((r for g in groups for readings in g.readings.values() for r in readings), None)
     return head | beside | {
-        "n": len(runs), "comparability": NOT, "why": why, "run_id": runs[0], "runs": runs,
+        "n": len(runs), "comparability": NOT, "reason": why, "run_id": runs[0], "runs": runs,
         "source": first.place if first else groups[0].place,
     }  # fmt: skip

@@ -9,6 +9,7 @@ The steady window is from `begin` to `end`, seconds after the first start, out o
 - sending must take longer than answering one request, at least 10 requests must start inside, and the number in flight
   must not drift over the window by more than a fifth with 95 % confidence: a queue that keeps growing has no steady
   state.  Otherwise `steady` is false and `reason` says why; values inside are then withheld.
+  It is NULL where no request has both a start and an end.
 
 The rule is one for a fixed number of clients and for a fixed rate.  AISBench's stable stage (from the second request
 that reaches the largest concurrency seen to the last) is the same for clients, and hardly anything at a fixed rate.
@@ -56,7 +57,7 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
         | _run(records, given["statistic"])
         for run, records in _records(con, _serving.keys(cells.values()))
     ]
-    told.sort(key=lambda row: (not row["steady"], row["run_id"]))
+    told.sort(key=lambda row: (not row.get("steady"), row["run_id"]))
     return Answer.of(COLUMNS, told)
 
 
@@ -102,10 +103,7 @@ def _run(records: Mapping[str, Any], statistic: str) -> dict[str, Any]:
         "source": _place(records, 0),
     }  # fmt: skip
     if not timed.any():
-        return counts | {
-            "steady": False,
-            "reason": "cannot tell: the requests' records have no starts or no ends",
-        }
+        return counts | {"reason": "cannot tell: the requests' records have no starts or no ends"}
     kept = {name: column[timed] for name, column in records.items() if name != "path"} | {"path": records["path"]}
     zero, end = float(kept["started"].min()), float(kept["ended"].max())
     whole = _speeds(kept, zero, end, statistic)

@@ -94,7 +94,7 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Bars:
     text = parameters_of("compare") | dict(given)
     rows = ask(con, "compare", {**given, "detail": "true"})
     blocks = _blocks(rows)
-    lacking = [r["why"] for r in rows if r["relative"] is None]
+    lacking = [r["reason"] for r in rows if r["relative"] is None]
     if not blocks:
         why = f" ({Counter(lacking).most_common(1)[0][0]})" if lacking else ""
         raise InputError(f"nothing to draw: no two devices are comparable{why}; llmstats query compare says more")

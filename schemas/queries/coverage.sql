@@ -3,7 +3,7 @@
 -- One row per folder below `under` (the deepest folder that holds all files, if not given), and one for the files that
 -- lie in it directly (`.`).  `recognised` files have a format: read, copies of what was read, or failed.  `documents`
 -- are prose; `other` are empty files, binaries, pointers and the like.  `suspect` counts lines that look like data and
--- did not parse.  `share` is recognised over recognised and unrecognised.  `why` says of up to three unrecognised files
+-- did not parse.  `share` is recognised over recognised and unrecognised.  `reason` says of up to three unrecognised files
 -- what they look like; all of them: `llmstats query source_health --status unrecognised`.
 --
 -- parameter: under VARCHAR = '' -- a folder
@@ -42,7 +42,7 @@ SELECT CASE WHEN contains(p.inside, '/') THEN split_part(p.inside, '/', 1) ELSE 
   coalesce(sum(p.lines_matched), 0)::BIGINT AS records, coalesce(sum(p.lines_suspect), 0)::BIGINT AS suspect,
   round(count(*) FILTER (p.format IS NOT NULL)
     / nullif(count(*) FILTER (p.format IS NOT NULL OR (p.status = 'unrecognised' AND NOT p.prose)), 0), 3) AS share,
-  min(CASE WHEN p.status = 'unrecognised' AND NOT p.prose THEN p.inside || ': ' || p.error END, 3) AS why
+  min(CASE WHEN p.status = 'unrecognised' AND NOT p.prose THEN p.inside || ': ' || p.error END, 3) AS reason
 FROM placed p
 GROUP BY ALL
 ORDER BY folder;

@@ -1,6 +1,6 @@
 -- What did FlagPerf's inference cases, and `llmstats run inference`, measure on each device?
 --
--- One row per case.  Throughputs are `unit` per second: FlagPerf prints all of them as `qps`, but the LLM cases count
+-- One row per case; inference benchmarks of other programs are in `results`.  Throughputs are `unit` per second: FlagPerf prints all of them as `qps`, but the LLM cases count
 -- prompt tokens (`token/s`) and Stable Diffusion counts UNet steps (`step/s`).  `inference` is the vendor's engine,
 -- `validation` the framework that serves as reference; `…_core` leaves data handling out.  `run_time` is the whole
 -- case in seconds, memory is GiB.
@@ -43,7 +43,9 @@ WITH case_of AS (
 ),
 judged AS (
   SELECT a.*, c.* EXCLUDE (run_key, place), c.place AS value_place,
-    a.status IS NOT DISTINCT FROM 'failed' AS bad
+    a.status IS NOT DISTINCT FROM 'failed' AS bad,
+    coalesce(c.run_time, c.inference_core, c.inference_whole, c.validation_core, c.validation_whole, c.flops, c.mfu,
+      c.accuracy_inference, c.accuracy_validation, c.loss_inference, c.loss_validation) IS NOT NULL AS told
   FROM _asked('inference', pick, model, device) a LEFT JOIN case_of c ON c.run_key = a.run_key
 )
 SELECT j.vendor, j.device, j.model, j.framework, j.config->>'compiler' AS compiler, j.precision,
@@ -53,4 +55,5 @@ SELECT j.vendor, j.device, j.model, j.framework, j.config->>'compiler' AS compil
   j.throughput_definition, j.flops_definition, j.mfu_definition, j.loss_definition, j.run_id,
   CASE WHEN j.bad AND j.error IS NOT NULL THEN j.place ELSE coalesce(j.value_place, j.place) END AS source
 FROM judged j
+WHERE j.bad OR j.told
 ORDER BY j.bad, j.model, j.precision, j.batch_size, j.vendor, j.device, j.run_id;
