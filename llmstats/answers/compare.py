@@ -16,8 +16,8 @@ comparison, both scales, samples, metric, methods and the baseline's source.
 `comparability` is `comparable`, `comparable with caveats` or `not comparable`; `reason` names each condition in which
 the two sides differ, this one first, or that one of them does not state.  Other lengths, loads, sequence lengths,
 stages, definitions or widths of numbers are not comparable, and get no ratio; `comparability` (a query as well) lists
-them one by one.  The rows `geometric mean` are over the models common to both, each model with the same weight, without what is
-not comparable.  Runs that name no device, and devices that state no value, come last.
+them one by one.  The rows `geometric mean` are over the models common to both, each model with the same weight, without
+what is not comparable.  Runs that name no device, and devices that state no value, come last.
 
 `metric` auto takes the speed that both sides state: of a training tokens per second and device, else tokens, else
 samples; of an inference its core throughput first; of serving output tokens per second.  Any other metric goes by its
