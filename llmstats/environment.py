@@ -20,6 +20,8 @@ from importlib import metadata
 from itertools import pairwise
 from typing import Any
 
+from llmstats.redact import without_secrets
+
 Device = dict[str, Any]  #: vendor, model, memory (bytes), driver; each None where unknown
 
 #: Beginnings of the names of environment variables that change what a workload does.
@@ -59,7 +61,7 @@ def capture(directory: str | None = None, argv: Sequence[str] | None = None) -> 
         "devices_told_by": told_by,
         "versions": versions(),
         "git": git_commit(directory or "."),
-        "command_line": list(sys.argv if argv is None else argv),
+        "command_line": without_secrets(sys.argv if argv is None else argv),
         "variables": variables(),
     }
 

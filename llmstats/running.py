@@ -29,6 +29,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TextIO
 
 from llmstats.errors import InputError, LlmstatsError
+from llmstats.redact import without_secrets
 
 if TYPE_CHECKING:
     import click
@@ -147,7 +148,7 @@ class Job:
             "exit_code": None,
             "error": None,
             "facts": dict(plan.facts),
-            "command": list(plan.command) if plan.command else None,
+            "command": without_secrets(plan.command) if plan.command else None,
             "variables": dict(plan.environment),
             "notes": [*plan.notes, *plan.warnings],
             "environment": dict(environment),

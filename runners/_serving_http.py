@@ -60,9 +60,11 @@ class Target:
             port = None
         if parts.scheme not in ("http", "https") or not parts.hostname or (port is None and ":" in _after_host(url)):
             raise InputError(f"--url {url!r} is no URL; write it like http://localhost:8000/v1/completions")
+        if "@" in parts.netloc:
+            raise InputError("--url: a name and password in it would be written into logs; set OPENAI_API_KEY instead")
         tls = parts.scheme == "https"
         path = parts.path + (f"?{parts.query}" if parts.query else "")
-        return cls(parts.hostname, port or (443 if tls else 80), path or "/", tls, parts.netloc.rpartition("@")[2], key)
+        return cls(parts.hostname, port or (443 if tls else 80), path or "/", tls, parts.netloc, key)
 
     def at(self, path: str) -> Target:
         """The same server, another path."""

@@ -485,6 +485,7 @@ def test_dry_run_prints_the_plan_and_starts_nothing(words: Any, tmp_path: Path) 
         (["--request_rate", "2"], "needs --input_num"),
         (["--url", "http://toy:8000"], "give the whole endpoint"),
         (["--url", "toy/v1/completions"], "is no URL"),
+        (["--url", "http://me:hush@localhost/v1/completions"], "set OPENAI_API_KEY instead"),
         (["--extra_body", "[1]"], "a JSON object is needed"),
         (["--tokenizer_path", "/nowhere"], "no such directory"),
     ],

@@ -18,6 +18,7 @@ import llmstats
 from llmstats import cli_run, environment, running
 from llmstats.cli import main
 from llmstats.errors import InputError, LlmstatsError
+from llmstats.redact import without_secrets
 
 from .composed import Training
 
@@ -197,6 +198,34 @@ def test_the_environment_is_captured_without_secrets(monkeypatch):
     assert told["versions"]["numpy"]
     assert told["devices"]
     assert told["cpu_count"] == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("train --hf-token hush --eos_token </s> --lr 1e-4", "train --hf-token *** --eos_token </s> --lr 1e-4"),
+        ("env WANDB_API_KEY=hush NCCL_DEBUG=INFO t", "env WANDB_API_KEY=*** NCCL_DEBUG=INFO t"),
+        ("t --api_key=hush --key=column --password --seed 1", "t --api_key=*** --key=column --password --seed 1"),
+        ("get https://me:hush@host/x --tokenizer_path me@x", "get https://***@host/x --tokenizer_path me@x"),
+    ],
+)
+def test_a_command_line_is_kept_without_secrets(words, told):
+    assert without_secrets(words.split()) == told.split()
+
+
+def test_secrets_within_a_word_are_hidden():
+    script = "export HF_TOKEN=hush; curl -H 'Authorization: Bearer hush' x"
+    told = "export HF_TOKEN=***; curl -H 'Authorization: Bearer ***' x"
+    assert without_secrets(["bash", "-c", script]) == ["bash", "-c", told]
+
+
+def test_run_json_holds_no_secret_of_the_command(tmp_path):
+    plan = running.Plan("toy", command=["toy", "--api-key", "hush"])
+    captured = environment.capture(argv=["llmstats", "run", "toy", "--", "toy", "--api-key", "hush"])
+    job = running.Job.start(plan, str(tmp_path), runner="toy", environment=captured)
+    assert job.document["command"] == ["toy", "--api-key", "***"]
+    assert "hush" not in Path(job.file("run.json")).read_text()
+    assert plan.command == ["toy", "--api-key", "hush"], "what is started is whole"
 
 
 def test_a_commit_is_the_directory_s_own(tmp_path):
