@@ -3,8 +3,8 @@
 A named query is one SQL file in ``schemas/queries`` (a table macro in every store) or, where SQL cannot say it well,
 one module of `llmstats.answers`.  A user's own are SQL files in a directory of theirs.  The leading comment of a file,
 or the docstring of a module, is the documentation: the first line is its title, lines ``parameter: NAME TYPE = DEFAULT
--- text`` its parameters, the rest its description.  Files and modules that begin with an underscore are shared by the
-others and not listed.
+-- text`` its parameters (``DEFAULT in 0..1`` or ``in 1..`` bounds a number), the rest its description.  Files and
+modules that begin with an underscore are shared by the others and not listed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from llmstats.errors import InputError, NotFound, QueryError
 if TYPE_CHECKING:
     import duckdb
 
-_PARAMETER = re.compile(r"parameter: (?P<name>\w+) (?P<type>\w+) = (?P<default>.+?) -- (?P<text>.+)$")
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_PARAMETER = re.compile(
+    r"parameter: (?P<name>\w+) (?P<type>\w+) = (?P<default>.+?)"
+    rf"(?: in (?P<least>{_NUMBER})?\.\.(?P<most>{_NUMBER})?)? -- (?P<text>.+)$"
+)
 _MACRO = re.compile(
     r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP(?:ORARY)?\s+)?(?:MACRO|FUNCTION)\s+(?P<name>\w+)\s*(?=\()", re.I
 )
@@ -37,12 +41,14 @@ LISTINGS = {"runs": "run_list", "sources": "source_health", "drops": "throughput
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a named query; ``default`` as SQL writes it."""
+    """A parameter of a named query; ``default`` as SQL writes it, and a number's smallest and largest value."""
 
     name: str
     type: str
     default: str
     text: str
+    least: str | None = None
+    most: str | None = None
 
     @property
     def value(self) -> Any:
@@ -53,17 +59,29 @@ class Parameter:
         """A text as a value of this parameter's type.
 
         Raises:
-            QueryError: the text is none of that type.
+            QueryError: the text is none of that type, or lies outside the range.
         """
         read, wanted = _READERS[self.type]
         if text == self.default == "NULL":
             return None
         try:
-            return read(text)
+            return self._within(read(text))
         except ValueError:
             option = f"--{self.name.replace('_', '-')}"
             hint = f"{self.text}; default {self.default}"
-            raise QueryError(f"{option} {text!r}: {wanted} is needed ({hint})") from None
+            raise QueryError(f"{option} {text!r}: {wanted} is needed{self._range} ({hint})") from None
+
+    def _within(self, value: Any) -> Any:
+        if (self.least and value < float(self.least)) or (self.most and value > float(self.most)):
+            raise ValueError(value)
+        return value
+
+    @property
+    def _range(self) -> str:
+        if self.least and self.most:
+            return f", from {self.least} to {self.most}"
+        ends = ((", at least ", self.least), (", at most ", self.most))
+        return "".join(word + end for word, end in ends if end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ _MISSING = "–"
 _GAP = 2
 #: A text may be cut down to this many columns of the terminal before a table is folded.
 _SHORT_TEXT = 20
+#: Columns that are read as sentences get more room, a third of the terminal: half a reason is none.
+_SENTENCES = ("reason", "cause", "causes", "message", "note", "remarks")
 #: Tables that one is folded into at most; what they do not hold is named.
 PANELS = 3
 #: What a text gets in a folded table, as far as there is room.
@@ -215,6 +217,8 @@ def _is_numeric(values: Sequence[Any]) -> bool:
 def _folded(columns: list[_Column], width: int) -> str:
     """One table where it fits, else several with a common first column, else a list per row."""
     key = _key(columns)
+    for column in columns:
+        column.short = max(_SHORT_TEXT, width // 3) if column.name in _SENTENCES else _SHORT_TEXT
     key.short = max(_SHORT_TEXT, width // 2)  # cut further, the rows might no longer be told apart
     if _total([c.least for c in columns]) <= width:
         return _panel(columns, _fit(columns, width))

@@ -128,3 +128,28 @@ def test_sql_cannot_call_an_answer_and_says_so(store, info):
 def test_a_default_of_null_is_none():
     parameter = questions.Parameter("limit", "DOUBLE", "NULL", "none by default")
     assert (parameter.value, parameter.typed("2"), parameter.typed("NULL")) == (None, 2.0, None)
+
+
+def test_a_number_outside_the_range_of_its_parameter_is_refused():
+    (share, count, free) = questions._described("q", [
+        "Does it?",
+        "parameter: share DOUBLE = 0.7 in 0..1 -- a share",
+        "parameter: count BIGINT = -1 in -1.. -- how many",
+        "parameter: free DOUBLE = 0.5 -- any, in 1..2 for most",
+    ]).parameters  # fmt: skip
+    assert (share.default, share.typed("0"), share.typed("1"), count.typed("-1"), free.typed("-9")) == (
+        "0.7",
+        0,
+        1,
+        -1,
+        -9,
+    )
+    with pytest.raises(QueryError, match=r"--share '1.01': a number is needed, from 0 to 1"):
+        share.typed("1.01")
+    with pytest.raises(QueryError, match=r"--count '-2': a whole number is needed, at least -1"):
+        count.typed("-2")
+    given = {"drop": 2.0, "warmup": -1.0, "every": 0, "neighbours": 0, "smooth": 0, "sustain": -5, "z": -1.0}
+    known = {p.name: p for q in questions.list_queries() for p in q.parameters if p.least is not None}
+    for name, value in given.items():
+        with pytest.raises(QueryError, match="is needed"):
+            known[name].typed(str(value))

@@ -375,3 +375,10 @@ def test_columns_are_chosen_by_name(tmp_path):
     assert answer.select(["b"]).arrow().to_pydict() == {"b": [2]}
     with pytest.raises(NotFound, match="no column named 'd'"):
         answer.select(["d"])
+
+
+def test_a_reason_is_not_cut_while_names_can_be():
+    reason = "no reference points of this benchmark are ingested"
+    answer = Answer(["run_id", "verdict", "reason"], [("a/" + "long/" * 14 + "run", "cannot tell", reason)])
+    assert len(reason) > 20
+    assert reason in table(answer, 150)

@@ -13,10 +13,10 @@
 -- Columns ending in `_at` say where to look: `path:line`; `source` is that of the smoothed reading, else of the last value.
 --
 -- parameter: threshold DOUBLE = 0.0013 -- the loss to get below
--- parameter: min_steps BIGINT = 2000 -- a value before this step does not count
+-- parameter: min_steps BIGINT = 2000 in 0.. -- a value before this step does not count
 -- parameter: series VARCHAR = 'loss' -- metric, or its raw name in the log
--- parameter: smooth BIGINT = 50 -- logged points in the moving mean
--- parameter: sustain BIGINT = 50 -- logged points in a row that must stay below
+-- parameter: smooth BIGINT = 50 in 1.. -- logged points in the moving mean
+-- parameter: sustain BIGINT = 50 in 1.. -- logged points in a row that must stay below
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO convergence(
   threshold DOUBLE := 0.0013, min_steps BIGINT := 2000, series VARCHAR := 'loss', smooth BIGINT := 50,

@@ -15,9 +15,9 @@
 -- again are judged too: the spike may be why they were.
 --
 -- parameter: series VARCHAR = '*' -- metric, or its raw name in the log; *: loss and grad_norm
--- parameter: z DOUBLE = 8 -- robust standard deviations above the expected value
--- parameter: size DOUBLE = 0.1 -- fraction above the expected value
--- parameter: neighbours BIGINT = 100 -- logged values before a value that say what to expect
+-- parameter: z DOUBLE = 8 in 0.. -- robust standard deviations above the expected value
+-- parameter: size DOUBLE = 0.1 in 0.. -- fraction above the expected value
+-- parameter: neighbours BIGINT = 100 in 1.. -- logged values before a value that say what to expect
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO spikes(
   series VARCHAR := '*', z DOUBLE := 8, size DOUBLE := 0.1, neighbours BIGINT := 100, pick VARCHAR := '*'

@@ -15,8 +15,8 @@
 -- `drops` counts stretches below `drop` times the median, `worst_drop` is the one that cost most time: see
 -- `throughput_drops`.
 --
--- parameter: drop DOUBLE = 0.7 -- share of the median speed below which a step counts as slow
--- parameter: warmup DOUBLE = 0.01 -- share of the records left out at the start (10 to 100 records; 0: none)
+-- parameter: drop DOUBLE = 0.7 in 0..1 -- share of the median speed below which a step counts as slow
+-- parameter: warmup DOUBLE = 0.01 in 0..1 -- share of the records left out at the start (10 to 100 records; 0: none)
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO throughput(
   drop DOUBLE := 0.7, warmup DOUBLE := 0.01, pick VARCHAR := '*'

@@ -12,8 +12,8 @@
 -- ten ranks whose attention work (`attention_pack_ratio`) was at least 1.5 times the median rank's, the heaviest first;
 -- `attention_max` is the highest in a step of that stretch, `attention_median` the usual one of the run.
 --
--- parameter: drop DOUBLE = 0.7 -- share of the median speed below which a step counts as slow
--- parameter: warmup DOUBLE = 0.01 -- share of the records left out at the start (10 to 100 records; 0: none)
+-- parameter: drop DOUBLE = 0.7 in 0..1 -- share of the median speed below which a step counts as slow
+-- parameter: warmup DOUBLE = 0.01 in 0..1 -- share of the records left out at the start (10 to 100 records; 0: none)
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO throughput_drops(
   drop DOUBLE := 0.7, warmup DOUBLE := 0.01, pick VARCHAR := '*'

@@ -3,7 +3,7 @@
 -- One row per run and window of `every` steps, warm-up included: the picture behind `throughput`, with the same
 -- definitions.  `ratio` is the window's speed over the median of the run's windows.
 --
--- parameter: every BIGINT = 100 -- steps per window
+-- parameter: every BIGINT = 100 in 1.. -- steps per window
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO throughput_trend(every BIGINT := 100, pick VARCHAR := '*') AS TABLE
 WITH scales AS (
