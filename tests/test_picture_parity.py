@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,21 @@ def falling(seed: int, n: int = 300, shift: float = 0.0) -> list[float]:
     return [(1 + 4 * math.exp(-i / 60)) * (1 + offset + shift * (i > 200)) + rng.gauss(0, 0.02) for i in range(n)]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    store = fresh_store(tmp_path / "s.duckdb")
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("parity") / "s.duckdb"
+    store = fresh_store(path)
     for i in range(4):
         add(store, f"ref{i}", falling(i))
     add(store, "good", falling(10))
     add(store, "bad", falling(11, shift=0.1))
-    return tmp_path / "s.duckdb"
+    return path
+
+
+@pytest.fixture
+def path(composed: Path, tmp_path: Path) -> Path:
+    """A copy that the test may add to."""
+    return shutil.copy(composed, tmp_path / "s.duckdb")
 
 
 def fetch(path: Path, **given: str) -> parity.Data:
@@ -110,7 +118,7 @@ def test_spikes_survive_thinning():
 
 
 @pytest.mark.parametrize("scale", [(1.0, "training step"), (1e6, "tokens consumed (millions)")])
-def test_large_counts_are_in_millions(path, tmp_path, scale):
+def test_large_counts_are_in_millions(tmp_path, scale):
     factor, label = scale
     store = fresh_store(tmp_path / "t.duckdb")
     for name in ("ref", "cand"):

@@ -197,7 +197,7 @@ def test_few_runs_cannot_tell_and_are_listed_on_request(ask):
     (row,) = ask(nightly("a", [1, 2, 3]))
     assert (row["verdict"], row["run_id"]) == ("cannot tell", None)
     assert "1 series have fewer than 10 runs" in row["reason"]
-    (row,) = ask(every="true")
+    (row,) = ask(all="true")
     assert (row["verdict"], row["run_id"], row["reason"]) == ("cannot tell", "a/002", "3 runs; 10 are needed")
 
 
@@ -224,7 +224,7 @@ def test_versions_order_the_runs(ask):
 
 OTHER = {
     "metric": "ttft", "model": "other*", "device": "Nobody", "pick": "b*", "alpha": "0.9", "min_runs": "12",
-    "every": "true", "by": "release",
+    "all": "true", "by": "release",
 }  # fmt: skip
 
 

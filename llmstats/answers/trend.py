@@ -14,7 +14,7 @@ slowly is cut into pieces.
 `change` is the ratio of the geometric means after and before, less one, with its 95 % interval (`change_low`,
 `change_high`); `before` and `after` are medians of `n_before` and `n_after` runs, up to the neighbouring changes.
 `verdict` is `improved` or `regressed` by the metric's direction, `no change` if none was found, `cannot tell` with
-fewer than twice `min_runs` runs (all such series in one row; `every` lists them).
+fewer than twice `min_runs` runs (all such series in one row; `all` lists them).
 `causes` are the facts of environment, framework and configuration that differ between the last run before and the
 first after: those that changed there and nowhere else come first.  They are candidates, no proof.
 `run_id` and `source` are of the first run after the change, else of the series' last run.
@@ -26,7 +26,7 @@ parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 parameter: by VARCHAR = 'date' -- date, or the name of a version in environment, labels or configuration
 parameter: alpha DOUBLE = 0.05 -- share of false changes among those shown
 parameter: min_runs BIGINT = 5 -- runs on each side of a change, at least
-parameter: every BOOLEAN = false -- list the series that have too few runs, too
+parameter: all BOOLEAN = false -- list the series that have too few runs, too
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def answer(
     by: str,
     alpha: float,
     min_runs: int,
-    every: bool,
+    all: bool,
 ) -> Answer:
     """See the module's text.
 
@@ -77,8 +77,8 @@ def answer(
     judge([s for s in found if len(s.rows) >= 2 * min_runs], alpha, min_runs)
     rows = [row for s in found for row in _rows(con, s, alpha, min_runs)]
     short = [row for row in rows if row["verdict"] == "cannot tell"]
-    told = [row for row in rows if every or row["verdict"] != "cannot tell"]
-    if not every and short:
+    told = [row for row in rows if all or row["verdict"] != "cannot tell"]
+    if not all and short:
         told.append(_short(short, min_runs))
     if undated:
         told.append({"verdict": "cannot tell", "runs": undated, "reason": f"{undated:,} runs without {by}: left out"})
@@ -144,7 +144,7 @@ def _change(con: duckdb.DuckDBPyConnection, one: Series, bounds: Sequence[int]) 
 
 
 def _short(rows: Sequence[Mapping[str, Any]], min_runs: int) -> dict[str, Any]:
-    reason = f"{len(rows):,} series have fewer than {2 * min_runs} runs (--every true lists them)"
+    reason = f"{len(rows):,} series have fewer than {2 * min_runs} runs (--all true lists them)"
     return {"verdict": "cannot tell", "runs": max(row["runs"] for row in rows), "reason": reason}
 
 

@@ -164,4 +164,4 @@ def _words(data: Trends) -> Words:
     return Words(title, note, keys, data.footer)
 
 
-PICTURE = Picture("Values of a metric over dates or versions, with change points", ("trend",), fetch, draw)
+PICTURE = Picture("Values of a metric over dates or versions, with change points", ("trend",), fetch, draw, ("all",))
