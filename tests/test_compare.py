@@ -636,3 +636,10 @@ def test_comparability_takes_what_compare_takes(bench):
     bench.add(("samples_per_second", 5.0), model="net", device="X2", device_count=None)
     devices = [r for r in bench.ask("comparability", model="net", baseline="X1") if r["condition"] == "devices"]
     assert len(devices) == 1
+
+
+def test_a_metric_that_nobody_knows_is_a_mistake(bench):
+    bench.add(("own_rate", 3.0), device="X1")
+    with pytest.raises(NotFound, match="no metric named 'own_raet'; did you mean 'own_rate'"):
+        bench.ask(metric="own_raet")
+    assert len(bench.ask(metric="own_rate")) == len(bench.ask(metric="ttft"))

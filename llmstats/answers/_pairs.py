@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmstats import catalog
 from llmstats.answers import _guard as guard
 from llmstats.answers._guard import NOT, WITH_CAVEATS, Difference
 from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading
@@ -100,6 +101,7 @@ def compared(
         raise QueryError(f"--per {per!r}: {' or '.join(PER)} is needed")
     if not 0 < level < 1:
         raise QueryError(f"--level {level:g}: a share between 0 and 1 is needed")
+    _check_metric(con, asked.metric)
     found = groups_of(con, asked)
     named = [g for g in found if g.name != NAMELESS and g.model is not None]
     baselines = baselines_of(named, baseline)
@@ -108,6 +110,15 @@ def compared(
     what = "speed" if asked.metric == "auto" else asked.metric
     absent += [Absent(g, f"states no {what}") for g in shown if not g.readings and _about(g) in baselines]
     return Comparison(pairs, [*absent, *_nameless(found)], baselines, asked.statistic)
+
+
+def _check_metric(con: duckdb.DuckDBPyConnection, metric: str) -> None:
+    if metric == "auto" or metric in catalog.metrics():
+        return
+    stored = con.execute("SELECT DISTINCT m.metric FROM measurements m UNION SELECT DISTINCT s.metric FROM series s")
+    known = {name for (name,) in stored.fetchall()}
+    if metric not in known:
+        raise NotFound.among("metric", metric, known | set(catalog.metrics()))
 
 
 def _nameless(found: Sequence[Group]) -> list[Absent]:
