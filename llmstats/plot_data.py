@@ -1,8 +1,4 @@
-"""The numbers behind the pictures of curves: questions to the store, answers as arrays.  Nothing here draws.
-
-Curves of millions of points are thinned in the database: per bin of steps the lowest and the highest value, so
-that no spike is lost however few pixels there are.
-"""
+"""The numbers behind the pictures of curves: questions to the store, answers as arrays.  Nothing here draws."""
 
 from __future__ import annotations
 
@@ -12,22 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from llmstats import query, questions
 from llmstats.errors import InputError, NotFound
+from llmstats.thinning import Floats, Thinned, thinned
 
 if TYPE_CHECKING:
     import duckdb
 
     Connection = duckdb.DuckDBPyConnection
-
-Floats = npt.NDArray[np.float64]
-
-#: Bins of steps per curve: about one per pixel of the widest picture.
-BINS = 1200
-
 
 # --------------------------------------------------------------------------- parameters
 
@@ -87,15 +75,6 @@ def command(name: str, text: Mapping[str, str]) -> str:
     return " ".join(["llmstats query", name, *(f"--{k.replace('_', '-')} {shlex.quote(v)}" for k, v in given)])
 
 
-def _arrays(con: Connection, sql: str, values: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-    """Columns of an answer; NULL in a column of numbers is NaN."""
-    columns = con.execute(sql, values).fetchnumpy()
-    return {
-        name: np.ma.filled(column.astype(float), np.nan) if column.dtype.kind in "iuf" else np.ma.getdata(column)
-        for name, column in columns.items()
-    }
-
-
 # --------------------------------------------------------------------------- convergence
 
 
@@ -137,30 +116,6 @@ class Curves:
     missing: list[str]  #: experiments without such a series, in words
     footer: list[str]
 
-
-_CURVE = """
-WITH point AS (SELECT c.exp, c.step, c.val FROM _curve($series, $pick) c WHERE isfinite(c.val)),
-span AS (
-  SELECT p.exp, min(p.step) AS low, greatest(1, ceil((max(p.step) - min(p.step) + 1) / $bins))::BIGINT AS width
-  FROM point p GROUP BY p.exp
-),
-rolling AS (
-  SELECT p.exp, p.step, p.val, row_number() OVER (PARTITION BY p.exp ORDER BY p.step) AS n,
-    avg(p.val) OVER (PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN ($smooth - 1) PRECEDING AND CURRENT ROW) AS mean
-  FROM point p
-)
-SELECT r.exp, (r.step - s.low) // s.width AS bin, min(r.step) AS first, max(r.step) AS last,
-  arg_min(r.step, r.val) AS low_step, min(r.val) AS low, arg_max(r.step, r.val) AS high_step, max(r.val) AS high,
-  arg_max(r.mean, r.step) FILTER (r.n >= $smooth) AS mean,
-  arg_min(r.val, r.step) FILTER (r.step >= $min_steps AND r.val < $threshold) AS touch
-FROM rolling r JOIN span s ON s.exp = r.exp
-GROUP BY r.exp, bin ORDER BY r.exp, bin
-"""
-
-_ODD = """
-SELECT c.exp, min(c.step), any_value(c.val) FROM _curve($series, $pick) c WHERE NOT isfinite(c.val)
-GROUP BY c.exp, isnan(c.val), c.val > 0, c.step // greatest(1, $last // 300) ORDER BY ALL
-"""
 
 _EXPERIMENTS = """
 SELECT k.exp, any_value(k.experiment), max_by(r.device, k.attempt)
@@ -207,41 +162,22 @@ def curves(con: Connection, given: Mapping[str, str]) -> Curves:
 
 
 def _curves(con: Connection, wanted: dict[str, Any], rows: Mapping[str, dict[str, Any]]) -> list[Curve]:
-    of_pick = {k: wanted[k] for k in ("series", "pick")}
     names = {e: (name, device) for e, name, device in con.execute(_EXPERIMENTS, {"pick": wanted["pick"]}).fetchall()}
-    bins = _arrays(con, _CURVE, {**wanted, "bins": BINS})
-    if not len(bins["exp"]):
-        return []
-    starts = np.flatnonzero(np.diff(bins["exp"], prepend=np.nan))
-    parts = [{k: v[a:b] for k, v in bins.items()} for a, b in zip(starts, [*starts[1:], len(bins["exp"])], strict=True)]
-    odd: dict[int, list[tuple[float, float]]] = {}
-    if any(row["non_finite"] for row in rows.values()):
-        last = max(row["last_step"] or 0 for row in rows.values())
-        for exp, step, value in con.execute(_ODD, {**of_pick, "last": last}).fetchall():
-            odd.setdefault(exp, []).append((step, value))
     resumes: dict[str, list[int]] = {}
     for experiment, step in con.execute(_RESUMES).fetchall():
         resumes.setdefault(experiment, []).append(step)
     found = []
-    for part in parts:
-        exp = int(part["exp"][0])
+    for exp, thin in thinned(con, **wanted).items():
         name, device = names[exp]
-        found.append(_curve(part, rows[name], device))
-        found[-1].odd, found[-1].resumes = odd.get(exp, []), resumes.get(name, [])
+        found.append(_curve(thin, rows[name], device, resumes.get(name, [])))
     return sorted(found, key=lambda c: c.experiment)
 
 
-def _curve(part: Mapping[str, Floats], row: Mapping[str, Any], device: str | None) -> Curve:
-    ends = np.concatenate([part["low_step"], part["high_step"]])
-    values = np.concatenate([part["low"], part["high"]])
-    order = np.lexsort((np.tile(np.arange(len(part["bin"])), 2), ends))
-    touches = part["touch"][~np.isnan(part["touch"])]
-    smooth = ~np.isnan(part["mean"])
+def _curve(thin: Thinned, row: Mapping[str, Any], device: str | None, resumes: list[int]) -> Curve:
     return Curve(
-        row["experiment"], device, row["verdict"], row["reason"], row["first_touch"],
-        float(touches[0]) if len(touches) else None, row["sustained"], row["smoothed"], row["smoothed_value"],
-        row["steps_redone"], float(part["first"][0]), float(part["last"][-1]), ends[order], values[order],
-        part["last"][smooth], part["mean"][smooth],
+        row["experiment"], device, row["verdict"], row["reason"], row["first_touch"], thin.touch, row["sustained"],
+        row["smoothed"], row["smoothed_value"], row["steps_redone"], thin.first_step, thin.last_step, thin.steps,
+        thin.values, thin.mean_steps, thin.means, thin.odd, resumes,
     )  # fmt: skip
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
+#: Windows of the longest run: more than these a picture cannot show.
+_WINDOWS = 2_000
+
+
 @dataclass(slots=True)
 class Speed:
     """One run: mean speed of windows of steps, and its drops."""
@@ -63,7 +67,8 @@ def trends(con: Connection, given: Mapping[str, str]) -> Trends:
     if int(text["every"]) < 1:
         raise InputError(f"--every {text['every']}: a window has at least one step")
     steady = {row["run_id"]: row for row in ask(con, "throughput", given)}
-    drops = grouped(ask(con, "throughput_drops", given), "run_id")
+    dropped = any(row["drops"] for row in steady.values())
+    drops = grouped(ask(con, "throughput_drops", given) if dropped else [], "run_id")
     panels = []
     for experiment, mine in grouped(windows, "experiment").items():
         known = all(w["tokens_per_second_per_device"] is not None for w in mine)
@@ -78,10 +83,15 @@ def trends(con: Connection, given: Mapping[str, str]) -> Trends:
 
 
 def _every(con: Connection, pick: str, usual: int) -> str:
-    """Steps of a window: the query's own number, fewer where no run fills ten of those."""
+    """Steps of a window: the query's own number, fewer where no run fills ten of those, more where one fills too many.
+
+    What a long window averages out is not lost: slow steps are found one by one, see `Speed.drops`.
+    """
     sql = "SELECT max(r.last_step - r.first_step + 1) FROM _picked($pick) k JOIN run_rows r ON r.run_key = k.run_key"
     ((steps,),) = con.execute(sql, {"pick": pick}).fetchall()
-    return str(usual if not steps or steps >= 10 * usual else max(1, steps // 20))
+    if not steps or steps < 10 * usual:
+        return str(max(1, steps // 20) if steps else usual)
+    return str(usual * max(1, -(-steps // (usual * _WINDOWS))))
 
 
 def _no_speed(con: Connection, pick: str) -> InputError:

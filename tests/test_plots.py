@@ -21,7 +21,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import llmstats
-from llmstats import plot_data, plot_data_serving, plot_style
+from llmstats import plot_data, plot_data_serving, plot_style, thinning
 from llmstats.errors import InputError, NotFound, QueryError
 from llmstats.pictures import convergence as plot_convergence
 from llmstats.pictures import serving as plot_serving
@@ -234,7 +234,7 @@ def test_spikes_survive_thinning_and_means_are_exact(tmp_path: Path) -> None:
     values = 0.5 + np.sin(steps / 50) / 10
     values[12_345], values[777] = 9.0, 0.001
     (curve,) = fetch(train(tmp_path, values.tolist()), "convergence").curves
-    assert len(curve.steps) <= 2 * plot_data.BINS
+    assert len(curve.steps) <= 2 * thinning.BINS
     assert (curve.values.max(), curve.values.min()) == (9.0, 0.001)
     assert curve.steps[curve.values.argmax()] == 12_346
     assert (np.diff(curve.steps) >= 0).all()
