@@ -6,8 +6,10 @@ on the data however many keys there are.  Nothing here changes matplotlib's glob
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import logging
+import os
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +33,9 @@ _CHINESE = (
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Microsoft YaHei", "SimHei", "PingFang SC",
     "Hiragino Sans GB", "Heiti SC", "STHeiti", "Arial Unicode MS", "AR PL UMing CN",
 )  # fmt: skip
+
+#: The package behind the extra `chinese` and its font (WenQuanYi Micro Hei, Apache 2.0), for machines without any.
+_PACKAGE, _FONT_FILE = "paperang_p2_fonts_cjk", "fonts/wqy-microhei.ttc"
 
 _WIDTH = 11.0  # inches, of the whole sheet
 _LEFT, _RIGHT = 0.85, 1.0  # margins of the body; the right one holds the names of lines
@@ -132,7 +137,7 @@ def style() -> Iterator[None]:
         "pdf.fonttype": 42,
     }
     with mpl.rc_context(), warnings.catch_warnings(), _quiet("matplotlib.font_manager"):
-        # Where no font has a character, a box stands for it.
+        # Where no font has a character, a box stands for it, and the picture says so: see `write`.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         matplotlib.style.use("default")
         mpl.rcParams.update(ours)
@@ -155,7 +160,33 @@ def _fonts() -> list[str]:
     from matplotlib.font_manager import fontManager
 
     here = {font.name for font in fontManager.ttflist}
-    return ["DejaVu Sans", *[name for name in _CHINESE if name in here][:1]]
+    return ["DejaVu Sans", *([name for name in _CHINESE if name in here][:1] or _packaged())]
+
+
+def _packaged() -> list[str]:
+    """The family of the installed package's font; nothing of the package is executed."""
+    from matplotlib.font_manager import fontManager
+
+    spec = importlib.util.find_spec(_PACKAGE)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = os.path.join(folder, *_FONT_FILE.split("/"))
+        if os.path.exists(path):
+            fontManager.addfont(path)
+            return [next(font.name for font in fontManager.ttflist if font.fname == path)]
+    return []
+
+
+def _boxes(figure: Figure) -> list[str]:
+    """Characters of the picture that no font here has."""
+    import matplotlib as mpl
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+    from matplotlib.text import Text
+
+    texts = {c for text in figure.findobj(Text) for c in text.get_text()}  # type: ignore[attr-defined]
+    wanted = {c for c in texts if c.isprintable() and not c.isascii()}
+    for family in mpl.rcParams["font.family"] if wanted else ():
+        wanted -= {chr(code) for code in get_font(findfont(FontProperties(family=family))).get_charmap()}
+    return sorted(wanted)
 
 
 # --------------------------------------------------------------------------- the sheet
@@ -241,6 +272,11 @@ def grid(axes: Axes) -> None:
 
 def write(figure: Figure, form: str) -> bytes:
     """The picture as a file of the form ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes."""
+    boxes = _boxes(figure)
+    if boxes:
+        which = ", ".join(f"U+{ord(c):04X}" for c in boxes[:5]) + (", …" if len(boxes) > 5 else "")
+        words = f"No font here has {which}: boxes stand for them.  For Chinese: pip install 'llmstats[chinese]'"
+        figure.text(_LEFT / _WIDTH, 0.052 / figure.get_size_inches()[1], words, size=7, va="center")
     buffer = io.BytesIO()
     figure.savefig(buffer, format=form, metadata=_UNDATED[form])
     return buffer.getvalue()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -331,6 +333,40 @@ def test_names_of_any_script_and_signs(form: str, caplog: pytest.LogCaptureFixtu
     for part in ("中文实验 收敛曲线 🚀 (昇腾 910B)", "$x_1 $ cost", "_hidden", " [31mred end"):
         assert part in said
     assert [r.message for r in caplog.records if "findfont" in r.message] == []
+
+
+def glyphs_missing(figure: Figure) -> list[str]:
+    """What matplotlib itself says of characters that it has no glyph for."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        figure.savefig(io.BytesIO(), format="svg")
+    return [str(w.message) for w in said if "missing from" in str(w.message)]
+
+
+DEVICE = "昇腾 910B 寒武纪 昆仑芯 沐曦"
+
+
+def test_chinese_is_drawn_with_glyphs_where_a_font_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plot_style, "_CHINESE", ("WenQuanYi Micro Hei",))  # whatever else this machine has
+    with plot_style.style():
+        figure = plot_convergence.draw(some_curves(a_curve(device=DEVICE)))
+        plot_style.write(figure, "png")
+        assert glyphs_missing(figure) == []
+    assert "No font here" not in words(figure)
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_without_a_font_the_picture_says_so(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plot_style, "_CHINESE", ())
+    monkeypatch.setattr(plot_style, "_PACKAGE", "no_such_package")
+    with plot_style.style():
+        figure = plot_convergence.draw(some_curves(a_curve(device=DEVICE)))
+        assert plot_style.write(figure, form).startswith(MAGIC[form])
+        assert len(glyphs_missing(figure)) >= 8
+    said = words(figure)
+    assert "No font here has U+5BD2, U+6606, U+6607, U+66E6, U+6B66, …: boxes stand for them." in said
+    assert "pip install 'llmstats[chinese]'" in said
+    assert_readable(figure)
 
 
 def test_text_is_shortened_in_the_middle() -> None:
