@@ -76,6 +76,7 @@ format: $(VENV)/.test
 docs: $(VENV)/.base
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/session.py
+	$(BIN)/python docs/pictures.py
 
 bench: $(VENV)/.base
 	$(BIN)/python benchmarks/ingest.py

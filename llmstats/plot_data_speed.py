@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmstats.errors import InputError
-from llmstats.plot_data import Floats, ask, count, grouped, nothing_to_draw, parameters_of, written
+from llmstats.plot_data import ask, count, grouped, nothing_to_draw, parameters_of, written
+from llmstats.thinning import Floats
 
 if TYPE_CHECKING:
     import duckdb

@@ -182,7 +182,7 @@ def _boxes(figure: Figure) -> list[str]:
     from matplotlib.font_manager import FontProperties, findfont, get_font
     from matplotlib.text import Text
 
-    texts = {c for text in figure.findobj(Text) for c in text.get_text()}  # type: ignore[attr-defined]
+    texts = {c for text in figure.findobj(Text) for c in text.get_text()}
     wanted = {c for c in texts if c.isprintable() and not c.isascii()}
     for family in mpl.rcParams["font.family"] if wanted else ():
         wanted -= {chr(code) for code in get_font(findfont(FontProperties(family=family))).get_charmap()}

@@ -32,6 +32,7 @@ from llmstats.plot_data import Curve, Curves
 from llmstats.plot_data_serving import Case, Cells, Sweep
 from llmstats.plot_data_speed import Panel, Speed, Trends
 from llmstats.plots import pictures, plot
+from llmstats.store import Store
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "work_dirs"
 OURS = ("convergence", "serving", "throughput")
@@ -343,7 +344,7 @@ def glyphs_missing(figure: Figure) -> list[str]:
     return [str(w.message) for w in said if "missing from" in str(w.message)]
 
 
-DEVICE = "昇腾 910B 寒武纪 昆仑芯 沐曦"
+DEVICE = "昇腾 910B 寒武纪"
 
 
 def test_chinese_is_drawn_with_glyphs_where_a_font_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,9 +363,9 @@ def test_without_a_font_the_picture_says_so(form: str, monkeypatch: pytest.Monke
     with plot_style.style():
         figure = plot_convergence.draw(some_curves(a_curve(device=DEVICE)))
         assert plot_style.write(figure, form).startswith(MAGIC[form])
-        assert len(glyphs_missing(figure)) >= 8
+        assert len(glyphs_missing(figure)) >= 5
     said = words(figure)
-    assert "No font here has U+5BD2, U+6606, U+6607, U+66E6, U+6B66, …: boxes stand for them." in said
+    assert "No font here has U+5BD2, U+6607, U+6B66, U+7EAA, U+817E: boxes stand for them." in said
     assert "pip install 'llmstats[chinese]'" in said
     assert_readable(figure)
 
@@ -614,3 +615,86 @@ def test_of_many_experiments_the_longest_are_drawn() -> None:
     longest = sorted(range(9), key=lambda i: -(10 + (i * 37) % 11))[:6]
     assert drawn_names == [f"e{i}" for i in sorted(longest)]
     assert "3 more experiments are not drawn" in words(figure)
+
+
+# --------------------------------------------------------------------------- thinning
+
+
+def by_loop(steps: list[int], values: list[float], bins: int, smooth: int) -> tuple[list[tuple[int, float]], ...]:
+    """Lowest and highest of each bin, and means of the last finite values at its end, point by point."""
+    finite = [(s, v) for s, v in zip(steps, values, strict=True) if math.isfinite(v)]
+    width = max(1, math.ceil((finite[-1][0] - finite[0][0] + 1) / bins))
+    kept, means = [], []
+    for k in range(bins):
+        mine = [i for i, (s, _) in enumerate(finite) if (s - finite[0][0]) // width == k]
+        if mine:
+            ends = [min(mine, key=lambda i: (finite[i][1], i)), max(mine, key=lambda i: (finite[i][1], -i))]
+            kept += [finite[i] for i in sorted(ends)]
+            if mine[-1] + 1 >= smooth:
+                last = [v for _, v in finite[mine[-1] + 1 - smooth : mine[-1] + 1]]
+                means.append((finite[mine[-1]][0], math.fsum(last) / smooth))
+    return kept, means
+
+
+@pytest.mark.parametrize(("n", "smooth"), [(1, 1), (1, 50), (3, 2), (1199, 50), (1201, 50), (30_000, 7), (30_000, 900)])
+def test_thinned_as_a_loop_over_the_points_does(n: int, smooth: int) -> None:
+    rng = np.random.default_rng(n)
+    steps = np.sort(rng.choice(np.arange(5, 5 + 3 * n), n, replace=False))
+    values = rng.normal(2, 1, n)
+    values[rng.integers(0, n, n // 50)] = 99.0
+    odd = rng.integers(1, n, n // 100) if n > 100 else np.array([], int)
+    values[odd] = rng.choice([math.nan, math.inf, -math.inf], len(odd))
+    thin = thinning._thin(steps, values, thinning.BINS, smooth, (0.5, 10))
+    kept, means = by_loop(steps.tolist(), values.tolist(), thinning.BINS, smooth)
+    assert list(zip(thin.steps.tolist(), thin.values.tolist(), strict=True)) == kept
+    assert thin.mean_steps.tolist() == [s for s, _ in means]
+    np.testing.assert_allclose(thin.means, [m for _, m in means], rtol=1e-12)
+    assert (thin.first_step, thin.last_step) == tuple(steps[np.isfinite(values)][[0, -1]])
+    below = [v for s, v in zip(steps, values, strict=True) if s >= 10 and -math.inf < v < 0.5]
+    assert thin.touch == (below[0] if below else None)
+    marked = {(s, str(v)) for s, v in thin.odd}
+    assert marked <= {(float(s), str(v)) for s, v in zip(steps[odd], values[odd], strict=True)}
+    assert {v for _, v in marked} == {str(v) for v in values[odd]}
+
+
+def test_thinning_reads_what_the_curve_holds(store: str) -> None:
+    """A resumed experiment, with its redone steps left out, and one with a NaN: as `_curve` has them."""
+    with Store(store).reading() as con:
+        thin = thinning.thinned(con, "loss", "*", smooth=5, threshold=0.0013, min_steps=1)
+        rows = con.execute("FROM _curve('loss', '*') ORDER BY exp, step").fetchall()
+    assert len(thin) == 2
+    for exp, curve in thin.items():
+        mine = [(row[3], row[5]) for row in rows if row[0] == exp]
+        finite = [(s, v) for s, v in mine if math.isfinite(v)]
+        # a bin that holds one point has it as its lowest and its highest
+        assert sorted(set(zip(curve.steps.tolist(), curve.values.tolist(), strict=True))) == finite
+        assert [s for s, _ in curve.odd] == [s for s, v in mine if not math.isfinite(v)]
+
+
+def test_curves_are_read_in_batches(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> Any:
+        with Store(store).reading() as con:
+            return thinning.thinned(con, "loss", "*", smooth=5, threshold=0.0013, min_steps=1)
+
+    whole = asked()
+    monkeypatch.setattr(thinning, "BATCH", 1)
+    apart = asked()
+    assert list(whole) == list(apart)
+    assert [c.values.tolist() for c in whole.values()] == [c.values.tolist() for c in apart.values()]
+
+
+def test_a_long_run_has_windows_that_a_picture_can_show(tmp_path: Path) -> None:
+    """Of 3,000 logged steps 1,000 apart; a slow one is shaded though its window hides it."""
+    folder = tmp_path / "logs" / "toy" / "20250209_031500" / "vis_data"
+    folder.mkdir(parents=True)
+    rows = [
+        {"lr": 2e-5, "loss": 1.0, "time": 9.0 if i == 2000 else 1.0, "iter": i * 1000, "step": i * 1000}
+        for i in range(1, 3001)
+    ]
+    (folder / "scalars.json").write_text("\n".join(map(json.dumps, rows)) + "\n", "utf-8")
+    path = str(tmp_path / "x.duckdb")
+    llmstats.open(path).ingest(tmp_path / "logs")
+    data = fetch(path, "throughput")
+    assert data.every == 1500
+    assert [len(run.speed) for run in data.panels[0].runs] == [2000]
+    assert [(first, last) for first, last, _, _ in data.panels[0].runs[0].drops] == [(2_000_000, 2_000_000)]

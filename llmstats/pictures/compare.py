@@ -109,7 +109,7 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Bars:
         sum(r["value"] is not None for r in rows if r["relative"] is None),
         sum(r["value"] is None for r in rows if r["relative"] is None),
         left_out,
-        [*_said(compared), written("compare", {k: v for k, v in text.items() if k != "detail"})],
+        [*_said(compared), f"the same in numbers: {written('compare', {**text, 'detail': 'true'})}"],
     )
 
 

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 NAMED = 10
 _SPANS_DECADES = 30.0  # largest over smallest value from which a log scale tells more
 _OTHERS = "#BDBDBD"
+#: Of the moving means; as many as have no common factor with the number of colours.
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1)), (0, (2, 1)), (0, (4, 1, 1, 1)), (0, (1, 0.8)))
 
 
 def draw(data: Curves) -> Figure:
     """One axes: curves, moving means, threshold, `min_steps`, readings, resumes and values that are no numbers."""
     figure, spec = sheet(_words(data), 4.6)
     axes = figure.add_subplot(spec[0])
-    order = list(reversed(list(zip(data.curves, _styles(data.curves), strict=True))))  # named ones come on top
+    order = list(reversed(list(zip(data.curves, _styles(data.curves), strict=True))))
+    order.sort(key=lambda of: of[1]["color"] != _OTHERS)  # named ones come on top
     for curve, look in order:
         _line(axes, curve, look)
     _scales(axes, data)
@@ -42,9 +45,11 @@ def draw(data: Curves) -> Figure:
 
 
 def _styles(curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """Colour and dashes; the second round of colours is dashed."""
-    looks: list[dict[str, Any]] = [{"color": c, "linestyle": dashes} for dashes in ("-", "--") for c in COLOURS][:NAMED]
-    return looks[: len(curves)] + [{"color": _OTHERS, "linestyle": "-"}] * (len(curves) - NAMED)
+    """Colour and dashes, so that neighbours differ in both; grey for all but those that tell most."""
+    named = sorted(range(len(curves)), key=lambda i: (curves[i].verdict == "cannot tell", -curves[i].last_step))[:NAMED]
+    looks = [{"color": COLOURS[i % len(COLOURS)], "linestyle": _DASHES[i % len(_DASHES)]} for i in range(NAMED)]
+    of_curve = dict(zip(sorted(named), looks, strict=False))
+    return [of_curve.get(i, {"color": _OTHERS, "linestyle": "-"}) for i in range(len(curves))]
 
 
 # --------------------------------------------------------------------------- what is drawn
@@ -138,13 +143,18 @@ def _words(data: Curves) -> Words:
 
 
 def _keys(data: Curves) -> list[list[Key]]:
-    named = list(zip(data.curves, _styles(data.curves), strict=True))[:NAMED]
+    named = _named(data)
     keys = [[Key(_says(curve), {"linewidth": 2.4, **look})] for curve, look in named]
     if len(data.curves) > NAMED:
         more = f"{len(data.curves) - NAMED:,} more, not named here (choose with --pick)"
         keys.append([Key(more, {"color": _OTHERS, "linewidth": 2.4})])
     keys += [[Key(words, BLANK)] for words in data.missing[:NAMED]]
     return keys + in_rows(_marks(data), 3)
+
+
+def _named(data: Curves) -> list[tuple[Curve, dict[str, Any]]]:
+    pairs = zip(data.curves, _styles(data.curves), strict=True)
+    return [(curve, look) for curve, look in pairs if look["color"] != _OTHERS]
 
 
 def _says(curve: Curve) -> str:
@@ -162,7 +172,7 @@ def _says(curve: Curve) -> str:
 def _marks(data: Curves) -> list[Key]:
     """Keys of the marks that this picture has."""
     ink: dict[str, Any] = {"color": GREY, "linestyle": "none"}
-    named = data.curves[:NAMED]
+    named = [curve for curve, _ in _named(data)]
     held = Key(f"{data.sustain:,} in a row below from here", {**ink, **_HELD})
     again = Key("resumed; redone steps left out", {"color": GREY, "linestyle": ":"})
     nan = Key(f"NaN {_where(data, math.isnan)}", {**ink, "marker": "x", "markeredgewidth": 2})

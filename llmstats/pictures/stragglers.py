@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import Floats, ask, command, count, grouped, nothing_to_draw, parameters_of, written
+from llmstats.plot_data import ask, command, count, grouped, nothing_to_draw, parameters_of, written
 from llmstats.plot_style import BLANK, COLOURS, INK, PALE, Key, Words, grid, number_axis, plain, sheet, short
+from llmstats.thinning import Floats
 
 if TYPE_CHECKING:
     import duckdb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
 #: Panels of one picture.
 MOST = 6
-#: Shades of the causes of a drop; their lightness differs too.
-_SHADES = {"data wait": "#F0C75E", "compute": "#E3A0C4", "fewer tokens": "#A9D5F0", "not known": "#CFCFCF"}
+#: Characters of the title of a panel.
+_TITLE = 104
+#: Shades of the causes of a drop, each clearly darker than the one before.
+_SHADES = {"not known": "#E4E4E4", "data wait": "#F2CC60", "fewer tokens": "#8DB9DD", "compute": "#BF7099"}
+#: Dashes of the attempts, in turn.
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1)))
 _SAYS = {
     "data wait": "slow: waiting for data",
     "compute": "slow: computing",
@@ -78,25 +82,30 @@ def _panel(axes: Axes, panel: Panel, ends: tuple[float, float]) -> None:
     room = max(1.0, (ends[1] - ends[0]) * 0.015)
     axes.set_xlim(ends[0] - room, ends[1] + room)
     for i, run in enumerate(panel.runs):
-        _run(axes, run, COLOURS[i % len(COLOURS)], resumed=i > 0)
+        _run(axes, run, i)
     number_axis(axes.xaxis)
     number_axis(axes.yaxis)
     grid(axes)
     axes.set_ylabel(panel.unit)
-    axes.set_title(short(_says(panel), 105), loc="left", size=10, weight="bold", color=INK)
+    axes.set_title(_says(panel), loc="left", size=10, weight="bold", color=INK)
 
 
-def _run(axes: Axes, run: Speed, colour: str, *, resumed: bool) -> None:
+def _run(axes: Axes, run: Speed, attempt: int) -> None:
     """Windows as steps of a stair, so that each stands over the steps that it is the mean of."""
+    colour = COLOURS[attempt % len(COLOURS)]
     low, high = axes.get_xlim()
     for first, last, _, cause in run.drops:
         room = max(0.5, (high - low) / 1200 - (last - first) / 2)  # a single step of many is seen too
         axes.axvspan(first - room, last + room, color=_SHADES.get(cause, _SHADES["not known"]), linewidth=0, zorder=0)
     edges = np.concatenate([run.first[:1], (run.last[:-1] + run.first[1:]) / 2, run.last[-1:]])
-    axes.stairs(run.speed, edges, baseline=None, color=colour, linewidth=1.8)
+    axes.stairs(run.speed, edges, baseline=None, linewidth=1.8, **_look(attempt))
     axes.plot([run.first[0], run.last[-1]], [run.median] * 2, color=colour, linewidth=0.9, linestyle=(0, (5, 3)))
-    if resumed:
+    if attempt:
         axes.axvline(run.first[0], color=GREY, linewidth=0.9, linestyle=":", zorder=1)
+
+
+def _look(attempt: int) -> dict[str, Any]:
+    return {"color": COLOURS[attempt % len(COLOURS)], "linestyle": _DASHES[attempt % len(_DASHES)]}
 
 
 def _name_medians(axes: Axes, runs: Sequence[Speed]) -> None:
@@ -122,13 +131,14 @@ def _words(data: Trends) -> Words:
 
 
 def _says(panel: Panel) -> str:
-    name = named(panel.experiment, panel.device)
     drops = [(first, last, ratio) for run in panel.runs for first, last, ratio, _ in run.drops]
     if not drops:
-        return f"{name} – steady"
+        return short(f"{named(panel.experiment, panel.device)} – steady", _TITLE)
     first, last, ratio = min(drops, key=lambda d: d[2])
     count = f"{len(drops)} drops, the worst" if len(drops) > 1 else "1 drop,"
-    return f"{name} – {count} to {ratio:.0%} at steps {first:,}–{last:,}"
+    where = f"steps {first:,}–{last:,}" if last > first else f"step {first:,}"
+    tail = f" – {count} to {ratio:.0%} at {where}"
+    return short(named(panel.experiment, panel.device), _TITLE - len(tail)) + tail
 
 
 def _keys(data: Trends) -> list[list[Key]]:
@@ -136,7 +146,7 @@ def _keys(data: Trends) -> list[list[Key]]:
     attempts = max(len(p.runs) for p in panels)
     causes = {cause for p in panels for run in p.runs for *_, cause in run.drops}
     keys = [
-        Key(f"attempt {i + 1}" if attempts > 1 else "speed", {"color": COLOURS[i % len(COLOURS)], "linewidth": 2})
+        Key(f"attempt {i + 1}" if attempts > 1 else "speed", {"linewidth": 2, **_look(i)})
         for i in range(min(attempts, 6))
     ]
     if attempts > 1:

@@ -66,7 +66,9 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Trends:
     changed = [key for key, mine in of.items() if mine[0]["verdict"] != "no change"]
     shown = changed or sorted(of, key=lambda key: -of[key][0]["runs"])
     panels = [_panel(of[key], values[key]) for key in shown[:MOST]]
+    meant = sorted({of[key][0]["definition"] or "as the log names it" for key in shown[:MOST]})
     footer = [
+        f"values: one per run; definition: {', '.join(meant)}",
         f"{len(of):,} series tested, {len(changed):,} changed; E-divisive, q ≤ {float(text['alpha']):g}"
         " after adjustment for all tests (Benjamini-Hochberg)",
         f"the same in numbers: {command('trend', given)}",
