@@ -108,6 +108,8 @@ def draw(data: Trends) -> Figure:
         _draw(axes, panel)
         name = f"{panel.name} (n = {len(panel.values)}) – {panel.about}"
         axes.set_title(short(name, 130), size=9.5, loc="left", color=INK, weight="bold")
+        if i == n - 1:
+            axes.set_xlabel(f"runs, in the order of their {data.by}")
     return figure
 
 
