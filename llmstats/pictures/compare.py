@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmstats import catalog
 from llmstats.errors import InputError
 from llmstats.picture import Picture
-from llmstats.plot_data import ask, count, parameters_of, written
+from llmstats.plot_data import ask, command, count, parameters_of
 from llmstats.plot_style import BLANK, COLOURS, INK, Key, Words, in_rows, number_axis, sheet, short
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Bars:
         sum(r["value"] is not None for r in rows if r["relative"] is None),
         sum(r["value"] is None for r in rows if r["relative"] is None),
         left_out,
-        [*_said(compared), f"the same in numbers: {written('compare', {**text, 'detail': 'true'})}"],
+        [*_said(compared), f"the same in numbers: {command('compare', {**text, 'detail': 'true'})}"],
     )
 
 
