@@ -1,13 +1,15 @@
 -- Every value of every run that has a good and a bad direction, with what must be equal for values to form a series.
 --
--- Measurements, and of training logs the speed and step time of their steady state (see `throughput`).  Device and
--- model are the catalogue's where it knows them.  `host` is what environment or labels say of the machine.
+-- Measurements (values, means and percentiles: the spread of a benchmark's requests is no series to watch), and of
+-- training logs the speed and step time of their steady state (see `throughput`).  Device and model are the catalogue's where it knows them.  `host` is what
+-- environment or labels say of the machine.
 CREATE OR REPLACE MACRO _dated(pick) AS TABLE
 WITH measured AS (
   SELECT m.run_key, m.metric, m.statistic, m.subject, m.input_len, m.output_len, m.concurrency, m.request_rate,
     m.batch_size, m.value, m.definition, w.path || coalesce(':' || m.line, '') AS place
   FROM measurement_rows m JOIN source_rows w ON w.source_key = m.source_key
   WHERE m.hidden IS NOT TRUE AND isfinite(m.value)
+    AND (m.statistic IN ('value', 'mean') OR regexp_full_match(m.statistic, 'p[0-9.]+'))
 ),
 steady AS (
   SELECT r.run_key, t.*
