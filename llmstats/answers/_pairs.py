@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmstats import catalog
 from llmstats.answers import _guard as guard
+from llmstats.answers._checks import one_of, share
 from llmstats.answers._guard import NOT, WITH_CAVEATS, Difference
 from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading
 from llmstats.answers._runs import groups_of
-from llmstats.errors import InputError, NotFound, QueryError
+from llmstats.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     import duckdb
@@ -97,10 +98,8 @@ def compared(
     Raises:
         InputError: a parameter names nothing, or more than one thing.
     """
-    if per not in PER:
-        raise QueryError(f"--per {per!r}: {' or '.join(PER)} is needed")
-    if not 0 < level < 1:
-        raise QueryError(f"--level {level:g}: a share between 0 and 1 is needed")
+    one_of("per", per, PER)
+    share("level", level)
     _check_metric(con, asked.metric)
     found = groups_of(con, asked)
     named = [g for g in found if g.name != NAMELESS and g.model is not None]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmstats.answers._aligned import ALIGNMENTS, Line, Places, aligned, distinct, place
+from llmstats.answers._checks import one_of, option, share
 from llmstats.curves import Curve, Floats, curves, experiments
 from llmstats.errors import QueryError
 
@@ -138,15 +139,12 @@ def asked(con: Connection, given: Mapping[str, Any]) -> list[Parity]:
 def _check(given: Mapping[str, Any]) -> None:
     if not given["reference"]:
         raise QueryError("parity compares with a reference: --reference EXPERIMENT (llmstats runs lists them)")
-    if given["align"] not in ("auto", *ALIGNMENTS):
-        raise QueryError(f"--align {given['align']!r}: one of auto, {', '.join(ALIGNMENTS)}")
-    if given["bound"] not in ("auto", "repeats", "tolerance"):
-        raise QueryError(f"--bound {given['bound']!r}: one of auto, repeats, tolerance")
-    if not 0 < given["level"] < 1:
-        raise QueryError(f"--level {given['level']}: a number between 0 and 1 is needed")
+    one_of("align", given["align"], ("auto", *ALIGNMENTS))
+    one_of("bound", given["bound"], ("auto", "repeats", "tolerance"))
+    share("level", given["level"])
     for name in ("windows", "smooth", "min_points"):
         if given[name] < 1:
-            raise QueryError(f"--{name.replace('_', '-')} {given[name]}: at least 1 is needed")
+            raise QueryError(f"{option(name)} {given[name]}: at least 1 is needed")
 
 
 # --------------------------------------------------------------------------- comparing

@@ -79,16 +79,6 @@ class Point:
         return {"runs": len(runs), "run_id": ", ".join(runs), "source": self.cell.row["source"]}
 
 
-def check(what: str, given: str, known: Iterable[str]) -> None:
-    """Refuse a word that a parameter does not know.
-
-    Raises:
-        QueryError: with the words that it knows.
-    """
-    if given not in known:
-        raise QueryError(f"--{what} {given!r}: one of {', '.join(known)} is needed")
-
-
 def check_statistic(given: str) -> None:
     """Refuse what is no statistic.
 

@@ -39,6 +39,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmstats.answers import _serving
+from llmstats.answers._checks import one_of, option
 from llmstats.errors import QueryError
 from llmstats.query import Answer
 
@@ -65,8 +66,8 @@ COLUMNS = (
 def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     """See the module."""
     name, place = _asked(given)
-    _serving.check("read", given["read"], READ)
-    _serving.check("tokens", given["tokens"], ("output", "total"))
+    one_of("read", given["read"], READ)
+    one_of("tokens", given["tokens"], ("output", "total"))
     _serving.check_statistic(given["statistic"])
     asked = {key: given[key] for key in ("pick", "model", "device", "statistic")}
     definitions = _definitions(name, given["read"], given["tokens"])
@@ -92,11 +93,11 @@ def _asked(given: Mapping[str, Any]) -> tuple[str, float]:
     names = (*_serving.AGAINST, *LOADS)
     named = [(name, given[name]) for name in names if given[name] is not None]
     if len(named) != 1:
-        options = ", ".join("--" + name.replace("_", "-") for name in names)
+        options = ", ".join(option(name) for name in names)
         raise QueryError(f"say where to read, by one of {options} (such as --tpot 0.03); {len(named)} given")
     name, place = named[0]
     if not 0 < place < math.inf:
-        raise QueryError(f"--{name.replace('_', '-')} {place}: a positive number is needed")
+        raise QueryError(f"{option(name)} {place}: a positive number is needed")
     if name == given["read"]:
         raise QueryError(f"--read {name}: that is what is held equal; read something else")
     return name, place

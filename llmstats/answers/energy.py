@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from llmstats.answers._checks import one_of
 from llmstats.errors import QueryError
 from llmstats.query import Answer
 
@@ -100,8 +101,7 @@ def answer(con: duckdb.DuckDBPyConnection, pick: str, max_gap: float, scope: str
     """
     from llmstats.answers import _monitors
 
-    if scope not in (*SCOPES, "*"):
-        raise QueryError(f"--scope {scope!r}: devices, system or * is needed")
+    one_of("scope", scope, (*SCOPES, "*"))
     if not max_gap >= 1:
         raise QueryError(f"--max-gap {max_gap:g}: at least one interval is needed")
     targets = _targets(con, pick)

@@ -38,6 +38,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmstats.answers import _serving
+from llmstats.answers._checks import one_of
 from llmstats.query import Answer
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class Frontier:
 def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     """See the module."""
     against, tokens = given["against"], given["tokens"]
-    _serving.check("against", against, _serving.AGAINST)
-    _serving.check("tokens", tokens, ("output", "total"))
+    one_of("against", against, _serving.AGAINST)
+    one_of("tokens", tokens, ("output", "total"))
     _serving.check_statistic(given["statistic"])
     asked = {name: given[name] for name in ("pick", "model", "device", "statistic")}
     definitions = ("tps_definition" if tokens == "output" else "total_definition", _serving.AGAINST[against][3])

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmstats.answers import _serving
+from llmstats.answers._checks import one_of
 from llmstats.query import Answer
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ COLUMNS = (
 
 def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     """See the module."""
-    _serving.check("tokens", given["tokens"], ("output", "total"))
+    one_of("tokens", given["tokens"], ("output", "total"))
     _serving.check_statistic(given["statistic"])
     asked = {name: given[name] for name in ("pick", "model", "device", "statistic")}
     speed = "tps_definition" if given["tokens"] == "output" else "total_definition"

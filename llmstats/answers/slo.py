@@ -39,6 +39,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmstats.answers import _bounds, _serving
+from llmstats.answers._checks import one_of
 from llmstats.errors import QueryError
 from llmstats.query import Answer
 
@@ -87,7 +88,7 @@ def _limits(given: Mapping[str, Any]) -> dict[str, float]:
             raise QueryError(f"--{name} {given[name]}: a positive number of seconds is needed")
     if not 0 < given["share"] <= 1:
         raise QueryError(f"--share {given['share']}: a share above 0 and up to 1 is needed, such as 0.99")
-    _serving.check("one-token", given["one_token"], ("meets", "fails", "left_out"))
+    one_of("one_token", given["one_token"], ("meets", "fails", "left_out"))
     return {name: given[name] for name in LIMITS if given[name] < math.inf}
 
 

@@ -35,6 +35,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from llmstats.answers._checks import share
 from llmstats.answers._dated import Series, series
 from llmstats.errors import QueryError
 from llmstats.query import Answer
@@ -69,8 +70,7 @@ def answer(
     Raises:
         QueryError: alpha is no share, or a side may be shorter than two runs.
     """
-    if not 0 < alpha < 1:
-        raise QueryError(f"--alpha {alpha}: a share between 0 and 1 is needed")
+    share("alpha", alpha)
     if min_runs < 2:
         raise QueryError(f"--min-runs {min_runs}: a side of a change has at least 2 runs")
     found, undated = series(con, metric, model, device, pick, by)
