@@ -203,7 +203,7 @@ def test_systems_of_different_sizes_compare_per_device_or_as_they_are(bench):
     whole = bench.only(per="system")
     assert (whole["value"], whole["unit"], whole["relative"]) == (900, "token/s", pytest.approx(1.125))
     assert (whole["comparability"], whole["reason"]) == ("comparable with caveats", "devices: 16 against 8")
-    with pytest.raises(QueryError, match="device or system"):
+    with pytest.raises(QueryError, match="one of device, system is needed"):
         bench.ask(per="rack")
 
 
