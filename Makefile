@@ -81,6 +81,7 @@ docs: $(VENV)/.base
 bench: $(VENV)/.base
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/queries.py
+	$(BIN)/python benchmarks/plots.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
