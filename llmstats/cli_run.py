@@ -186,7 +186,7 @@ def _judge(recipe: str, parameters: Mapping[str, str], job: Job, db: str) -> int
     if not found:
         click.echo(f"cannot judge by {recipe}: nothing that was read from {job.path} holds values", err=True)
         return 3
-    judgement = store.judge(recipe, *found, **parameters)
+    judgement = store.judge(recipe, *found, any_model=False, **parameters)
     named = f"{judgement.recipe.name}@{judgement.recipe.version}"
     for case in judgement.cases:
         click.echo(f"{case.experiment}: {case.verdict} by {named}", err=True)

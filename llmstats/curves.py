@@ -118,14 +118,14 @@ def _fitting(pick: str, known: dict[str, Experiment]) -> list[str]:
     exact = [name for name, one in known.items() if pick == name or pick in one.run_ids]
     if exact:
         return exact
-    fits = [name for name, one in known.items() if any(_glob(pick, n) for n in (name, *one.run_ids))]
+    fits = [name for name, one in known.items() if any(glob_fits(pick, n) for n in (name, *one.run_ids))]
     if not fits:
         every = {n for name, one in known.items() for n in (name, *one.run_ids)}
         raise NotFound.among("experiment or run", pick, every)
     return fits
 
 
-def _glob(pattern: str, name: str) -> bool:
+def glob_fits(pattern: str, name: str) -> bool:
     """Whether a pattern fits; ``*`` stands for anything, all else for itself."""
     first, *rest = pattern.split("*")
     if not rest:

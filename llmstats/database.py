@@ -55,8 +55,12 @@ class Database:
         with self._store.reading() as con:
             return query.run(con, name_or_sql, {k: str(v) for k, v in parameters.items()}, mine)
 
-    def judge(self, recipe: str, *runs: str, reference: str | None = None, **parameters: Any) -> Judgement:
+    def judge(
+        self, recipe: str, *runs: str, reference: str | None = None, any_model: bool = False, **parameters: Any
+    ) -> Judgement:
         """Hold a recipe (by name, ``NAME@VERSION`` or path) against experiments; none named: all that it fits.
+
+        ``any_model``: those, too, that say another model than the recipe is for.
 
         Raises:
             NotFound: no such recipe, parameter, run or reference.
@@ -67,7 +71,7 @@ class Database:
 
         rule = recipes.bind(recipes.load(recipe), {k: str(v) for k, v in parameters.items()})
         with self._store.reading() as con:
-            return judge.judge_store(con, rule, runs, reference)
+            return judge.judge_store(con, rule, runs, reference, any_model=any_model)
 
     def plot(self, name: str, output: str, **parameters: Any) -> None:
         """Draw a named picture (``convergence``, ``throughput``, …) to a .png, .svg or .pdf file."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from llmstats.curves import Curve, Experiment, curves, experiments, literal
 from llmstats.errors import InputError
+from llmstats.judge_model import meant_for
 from llmstats.judge_reported import reported
 from llmstats.judging import CANNOT_TELL, FAIL, PASS, Found, judge
 from llmstats.query import Answer
@@ -76,6 +77,8 @@ class Judgement:
     recipe: Recipe
     cases: tuple[Case, ...]
     picks: tuple[str, ...] = ()
+    unstated: int = 0  #: of the cases: those that do not say which model, where the recipe is for some
+    left_out: int = 0  #: experiments of other models, where none was picked
 
     @property
     def verdict(self) -> str:
@@ -126,7 +129,7 @@ class Judgement:
 
 
 #: Rows that are conditions of the judgement and no criteria of the recipe.
-_CONDITIONS = ("minimum", "repeats")
+_CONDITIONS = ("model", "minimum", "repeats")
 
 
 def _row(case: Case, finding: Finding, recipe: str) -> tuple[Any, ...]:
@@ -144,14 +147,38 @@ def _row(case: Case, finding: Finding, recipe: str) -> tuple[Any, ...]:
 # --------------------------------------------------------------------------- judging
 
 
-def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), reference: str | None = None) -> Judgement:
+def judge_store(
+    con: Connection,
+    recipe: Recipe,
+    picks: Sequence[str] = (),
+    reference: str | None = None,
+    *,
+    any_model: bool = False,
+) -> Judgement:
     """Judge the experiments that ``picks`` name (none: all that logged what the recipe asks for).
+
+    One that says another model than the recipe is for is left out, or, where picked, nothing is told of it;
+    ``any_model``: it is judged all the same.
 
     Raises:
         NotFound: a pick or the reference fits nothing.
         InputError: the reference fits several experiments, or there is nothing to judge.
     """
     other = _reference(con, reference)
+    found = _candidates(con, recipe, picks, other)
+    meant = meant_for(con, recipe.models, found)
+    strangers = set() if any_model else {name for name, fits in meant.items() if fits is False}
+    which = found if picks else _of_the_models(recipe, found, strangers)
+    cases = [
+        _of_another_model(recipe, case) if case.experiment in strangers else case
+        for case in _cases(con, recipe, which, other)
+    ]
+    unstated = sum(meant[e.name] is None for e in which) if recipe.models else 0
+    return Judgement(recipe, _with_repeats(recipe, cases), tuple(picks), unstated, len(found) - len(which))
+
+
+def _candidates(con: Connection, recipe: Recipe, picks: Sequence[str], other: Experiment | None) -> list[Experiment]:
+    """The experiments that are picked, or that have what the recipe asks for; without the reference."""
     every = experiments(con, picks or ["*"])
     which = every if picks else _fitting(con, recipe, every)
     if other and [e.name for e in which] == [other.name]:
@@ -160,10 +187,25 @@ def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), refe
     if not which:
         names = " or ".join(dict.fromkeys(name for c in recipe.criteria for name in c.series))
         raise InputError(f"nothing to judge: no {recipe.kind} run here has {names} (llmstats ingest PATH reads logs)")
+    return which
+
+
+def _of_the_models(recipe: Recipe, found: Sequence[Experiment], strangers: set[str]) -> list[Experiment]:
+    which = [e for e in found if e.name not in strangers]
+    if not which:
+        models = ", ".join(sorted({e.model for e in found if e.model})[:5])
+        raise InputError(
+            f"nothing to judge: the recipe is for {' or '.join(recipe.models)}; all {len(found):,} experiments that"
+            f" logged what it asks for say other models ({models}); --any-model judges them"
+        )
+    return which
+
+
+def _cases(con: Connection, recipe: Recipe, which: Sequence[Experiment], other: Experiment | None) -> list[Case]:
     seen = _Seen(_files(con, which))
     per_criterion = [_findings(con, criterion, which, other, seen) for criterion in recipe.criteria]
     redone = dict(con.execute("SELECT d.experiment, d.steps FROM _redone() d").fetchall())
-    cases = [
+    return [
         Case(
             e.name,
             e.run_ids[-1],
@@ -177,7 +219,6 @@ def judge_store(con: Connection, recipe: Recipe, picks: Sequence[str] = (), refe
         )
         for e in which
     ]
-    return Judgement(recipe, _with_repeats(recipe, cases), tuple(picks))
 
 
 def _reference(con: Connection, reference: str | None) -> Experiment | None:
@@ -328,12 +369,25 @@ def _held_back(finding: Finding, condition: Finding) -> Finding:
     return replace(finding, found=Found(CANNOT_TELL, reason, found.number, found.reference))
 
 
+def _of_another_model(recipe: Recipe, case: Case) -> Case:
+    """Whatever its numbers are, a run of another model neither passes nor fails."""
+    wanted = " or ".join(recipe.models)
+    reason = f"the run says model {case.model}; the recipe is for {wanted}"
+    held = [
+        replace(f, found=replace(f.found, result=CANNOT_TELL, reason=f"{f.found.reason}; of another model"))
+        if f.found.result in (PASS, FAIL) and f.criterion not in _CONDITIONS
+        else f
+        for f in case.findings
+    ]
+    return replace(case, findings=(Finding("model", wanted, Found(CANNOT_TELL, reason)), *held))
+
+
 def _with_repeats(recipe: Recipe, cases: Sequence[Case]) -> tuple[Case, ...]:
     """Too few experiments for a recipe that wants repeats: none of them passes."""
     least = recipe.minimum.repeats
     if least <= 1:
         return tuple(cases)
-    enough = len(cases) >= least
-    found = Found(PASS if enough else CANNOT_TELL, f"{len(cases)} of {least} repeats")
+    count = sum(all(f.criterion != "model" for f in case.findings) for case in cases)
+    found = Found(PASS if count >= least else CANNOT_TELL, f"{count} of {least} repeats")
     row = Finding("repeats", f">= {least}", found)
     return tuple(replace(c, findings=(row, *c.findings)) for c in cases)

@@ -64,6 +64,7 @@ def build(raw: Mapping[str, Any], path: str, given: Mapping[str, Value]) -> Reci
         path=path,
         raw=raw,
         given=given,
+        models=filled.texts("models", needed=False),
     )
     for _, name in filled.take(_UNSET) or ():
         if name in required:

@@ -21,6 +21,7 @@ def page(recipe: Recipe) -> str:
         f"### `{recipe.name}`",
         f"{recipe.title}. Version {recipe.version}; {recipe.benchmark}.",
         recipe.text,
+        *_models(recipe),
         f"Source: {recipe.source.document} ({recipe.source.date}).",
         "\n".join(f"- {line}" for line in [*_minimum(recipe), *map(_criterion, recipe.criteria)]),
     ]
@@ -34,6 +35,10 @@ def page(recipe: Recipe) -> str:
 def pages(recipes: tuple[Recipe, ...]) -> str:
     """All recipes as Markdown, one after the other."""
     return "\n\n".join(page(recipe) for recipe in recipes)
+
+
+def _models(recipe: Recipe) -> list[str]:
+    return [f"For: {', '.join(f'`{name}`' for name in recipe.models)}."] if recipe.models else []
 
 
 def _parameter(parameter: Parameter) -> str:

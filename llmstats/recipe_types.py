@@ -142,7 +142,10 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One version of one pass rule, its parameters filled in; ``kind``: of the runs that it judges unasked."""
+    """One version of one pass rule, its parameters filled in.
+
+    ``kind``: of the runs that it judges unasked; ``models``: names or patterns of those that it is for, none: any.
+    """
 
     name: str
     version: str
@@ -157,6 +160,7 @@ class Recipe:
     path: str
     raw: Mapping[str, Any]
     given: Mapping[str, Value]
+    models: tuple[str, ...] = ()
 
     @property
     def values(self) -> dict[str, Value]:
