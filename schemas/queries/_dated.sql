@@ -1,8 +1,8 @@
 -- Every value of every run that has a good and a bad direction, with what must be equal for values to form a series.
 --
 -- Measurements (values, means and percentiles: the spread of a benchmark's requests is no series to watch), and of
--- training logs the speed and step time of their steady state (see `throughput`).  Device and model are the catalogue's where it knows them.  `host` is what
--- environment or labels say of the machine.
+-- training logs the speed and step time of their steady state (see `throughput`).  Device and model are the
+-- catalogue's where it knows them.  `host` is what environment or labels say of the machine.
 CREATE OR REPLACE MACRO _dated(pick) AS TABLE
 WITH measured AS (
   SELECT m.run_key, m.metric, m.statistic, m.subject, m.input_len, m.output_len, m.concurrency, m.request_rate,
