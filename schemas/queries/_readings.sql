@@ -2,16 +2,16 @@
 -- step of the sustained and of the smoothed reading, the lowest moving mean, and the series with a point in it.
 --
 -- Over hundreds of millions of points, opening and sorting them is what this costs, so a plain curve (one attempt,
--- one file, finite, no gaps, steps rising) is judged from whole blocks: a block's length and lowest value say how many
+-- one file, no gaps, no -Inf, steps rising) is judged from whole blocks: a block's length and lowest value say how many
 -- points there are and which blocks need be opened at all.  Those are the last, the lowest, the ones that can hold
 -- the first value below, and the ones of the moving mean: from `smooth` points before the first value near the
 -- threshold to the first block whose own end is surely below.  The sustained reading needs no order: `flags` has one
 -- character per point, `0` where it is below from `min_steps` on, and a row of `sustain` zeros is looked for.
--- All other curves are read point by point: NaN and infinities break a stretch and are left out of means; NULL values
+-- All other curves are read point by point.  NaN and infinities break a stretch and are left out of means; NULL values
 -- (sentinels) and points without a step are left out, as in `_curve`.
 CREATE OR REPLACE MACRO _readings(series, pick, threshold, min_steps, smooth, sustain) AS TABLE
 WITH summary AS (
-  SELECT c.exp, c.series_key, c.cut, c.half_unit, c.tidy, c.logged, v.block_key, len(v.vals) AS n, b.min_step,
+  SELECT c.exp, c.series_key, c.cut, c.half_unit, c.tidy, c.logged, c.non_finite, v.block_key, len(v.vals) AS n, b.min_step,
     b.max_step, list_min(v.vals) AS low, list_min(v.vals) < threshold + c.half_unit AS is_near,
     -- the rest only where a block comes near: no other can end below, and its own order does not matter
     CASE WHEN NOT list_min(v.vals) < threshold + c.half_unit THEN true
@@ -26,7 +26,7 @@ WITH summary AS (
         [CASE WHEN x < threshold AND b.steps[i] >= min_steps THEN '0' ELSE '1' END FOR x, i IN v.vals], 'string_agg', '')
     END AS flags
   FROM (
-    SELECT c.*, s.n AS logged, c.cut IS NULL AND s.marked IS NOT TRUE AND s.non_finite = 0 AS tidy
+    SELECT c.*, s.n AS logged, s.non_finite, c.cut IS NULL AND s.marked IS NOT TRUE AS tidy
     FROM _chosen(series, pick, threshold) c JOIN series_rows s ON s.series_key = c.series_key
   ) c
     JOIN block_values v ON v.series_key = c.series_key
@@ -35,13 +35,14 @@ WITH summary AS (
 ),
 ordered AS MATERIALIZED (
   SELECT s.*, (sum(s.n) OVER w)::BIGINT AS upto,
-    s.tidy AND s.in_order AND sum(s.n) OVER (PARTITION BY s.series_key) = s.logged
+    s.tidy AND s.in_order AND s.low IS DISTINCT FROM '-inf'::DOUBLE AND sum(s.n) OVER (PARTITION BY s.series_key) = s.logged
       AND coalesce(s.min_step > lag(s.max_step) OVER w, true) AS rising
   FROM summary s
   WINDOW w AS (PARTITION BY s.exp ORDER BY s.min_step, s.max_step)
 ),
 marks AS MATERIALIZED (
-  SELECT o.exp, bool_and(o.rising) AS plain, sum(o.n)::BIGINT AS points,
+  SELECT o.exp, bool_and(o.rising) AND count(DISTINCT o.series_key) = 1 AS plain, sum(o.n)::BIGINT AS points,
+    any_value(o.non_finite) AS non_finite,
     min(o.upto - o.n) FILTER (o.is_near) AS before_low, min(o.max_step) FILTER (o.ends_below) AS below_by,
     max_by(o.block_key, o.max_step) AS last_block, min_by(o.block_key, (o.low, o.min_step)) AS low_block,
     min(o.max_step) FILTER (o.low < threshold AND o.min_step >= min_steps) AS touched_by
@@ -50,7 +51,7 @@ marks AS MATERIALIZED (
 ),
 opened AS MATERIALIZED (
   SELECT o.exp, o.series_key, o.block_key,
-    o.upto > m.before_low - smooth AND o.min_step <= coalesce(m.below_by, o.min_step) AS for_mean,
+    o.upto > m.before_low - smooth - m.non_finite AND o.min_step <= coalesce(m.below_by, o.min_step) AS for_mean,
     o.block_key IN (m.last_block, m.low_block)
       OR (o.low < threshold AND o.max_step >= min_steps AND o.min_step <= coalesce(m.touched_by, o.min_step)) AS for_spot
   FROM ordered o JOIN marks m ON m.exp = o.exp
@@ -92,7 +93,7 @@ spots AS (
 rolling AS (
   SELECT p.exp, p.series_key, p.step, p.line, row_number() OVER w AS n, avg(p.val) OVER w AS mean
   FROM (
-    SELECT x.exp, x.series_key, x.step, x.line, x.val FROM plain_point x WHERE x.for_mean
+    SELECT x.exp, x.series_key, x.step, x.line, x.val FROM plain_point x WHERE x.for_mean AND isfinite(x.val)
     UNION ALL
     SELECT y.exp, y.series_key, y.step, y.line, y.val FROM other_point y WHERE y.comes_near AND isfinite(y.val)
   ) p
@@ -137,6 +138,6 @@ held AS (
   GROUP BY a.exp
 )
 SELECT s.exp, s.series_keys, CASE WHEN m.plain THEN m.points ELSE s.points END AS points,
-  CASE WHEN m.plain THEN m.points ELSE s.finite END AS finite, s.last_step, s.final, s.low, s.touch, a.lowest_mean, a.hit,
+  CASE WHEN m.plain THEN m.points - m.non_finite ELSE s.finite END AS finite, s.last_step, s.final, s.low, s.touch, a.lowest_mean, a.hit,
   h.sustained AS held
 FROM spots s JOIN marks m ON m.exp = s.exp LEFT JOIN means a ON a.exp = s.exp LEFT JOIN held h ON h.exp = s.exp;
