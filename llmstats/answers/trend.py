@@ -2,8 +2,8 @@
 
 One row per change, and one per series without any.  A series is one metric, statistic and definition of one workload
 (kind, model, dataset, framework, precision, parallel layout, task, case) on one machine (device, devices, nodes and,
-where it is known, host), in the order of the runs' dates; with `by` in the order of a version (a key of the runs'
-environment, labels or configuration, `1.10` after `1.9`).  Runs without it are left out.
+where it is known, host), in the order of the runs' dates (their start, else their end); with `by` in the order of a
+version (a key of the runs' environment, labels or configuration, `1.10` after `1.9`).  Runs without it are left out.
 
 Changes are found by E-divisive (energy distance, with the p-value of random orders), in each series first, then in
 the parts before and after.  `q_value` is the p-value adjusted for the number of tests over all series (Benjamini and

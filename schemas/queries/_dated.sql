@@ -30,7 +30,7 @@ told AS (
   FROM logged l
   WHERE isfinite(l.value)
 )
-SELECT k.run_key, k.run_id, k.experiment, r.started_at, r.kind, coalesce(m.model, r.model) AS model, r.dataset,
+SELECT k.run_key, k.run_id, k.experiment, coalesce(r.started_at, r.ended_at) AS started_at, r.kind, coalesce(m.model, r.model) AS model, r.dataset,
   r.framework, r.precision, r.parallelism, d.vendor, coalesce(d.device, r.device) AS device, r.device_count,
   r.node_count, coalesce(r.environment->>'host', r.environment->>'hostname', r.labels->>'host') AS host,
   t.* EXCLUDE (run_key), c.unit, c.direction
