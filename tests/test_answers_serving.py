@@ -156,11 +156,11 @@ def test_frontiers_are_filtered(bench):
 
 def test_a_name_that_no_run_has_tells_nothing_apart(bench):
     bench.cell("a/1", config={"spec": "mtp"})
-    for name in ("frontier", "slo", "lengths"):
+    for name, limit in (("frontier", {}), ("slo", {"ttft": 1}), ("lengths", {})):
         with pytest.raises(
             NotFound, match=r"no column, label or configuration key .* named 'spek'; did you mean 'spec'"
         ):
-            bench.ask(name, by="spek")
+            bench.ask(name, by="spek", **limit)
 
 
 def test_what_has_no_point_comes_last_with_its_reason(bench):
@@ -260,7 +260,7 @@ def test_another_configuration_or_load_is_no_repeat(bench):
     ("name", "parameters"),
     [
         ("frontier", {"against": "speed"}), ("frontier", {"statistic": "best"}), ("frontier", {"tokens": "all"}),
-        ("slo", {"ttft": 0}), ("slo", {"share": 1.5}), ("slo", {"one_token": "perhaps"}),
+        ("slo", {}), ("slo", {"ttft": 0}), ("slo", {"share": 1.5}), ("slo", {"one_token": "perhaps"}),
         ("at", {}), ("at", {"tpot": 0.1, "ttft": 1}), ("at", {"tpot": -1}), ("at", {"tpot": 1, "read": "loss"}),
         ("at", {"tpot": 1, "read": "tpot"}), ("steady", {"statistic": "p"}),
     ],
@@ -328,10 +328,84 @@ def test_systems_are_told_apart_and_picked(bench):
     bench.cell("a/1", config={"spec": "none"})
     bench.cell("a/2", config={"spec": "mtp"}, tps=300)
     bench.cell("b/2", device="e", model="other")
-    assert [row["value"] for row in bench.ask("at", concurrency=8, device="d")] == [100]
+    (row,) = bench.ask("at", concurrency=8, device="d")
+    assert (row["value"], row["method"], row["run_id"]) == (None, None, "a/1, a/2")
+    assert row["reason"] == "cannot tell: the runs there differ in spec (none, mtp); --by spec keeps them apart"
     assert [row["value"] for row in bench.ask("at", concurrency=8, device="d", by="spec")] == [150, 50]
     assert runs(bench.ask("at", concurrency=8, model="other")) == ["b/2"]
     assert runs(bench.ask("at", concurrency=8, pick="b/*")) == ["b/2"]
+
+
+def test_no_curve_joins_two_configurations(bench):
+    """Otherwise a value would be told that no configuration yields."""
+    bench.cell("a/1", load=1, tps=100, tpot=0.02, config={"steps": 5, "seqs": 512, "num_prompts": 10})
+    bench.cell("a/2", load=2, tps=200, tpot=0.04, config={"steps": 1, "seqs": 128, "num_prompts": 20})
+    for place in ({"tpot": 0.03}, {"concurrency": 1.5}):
+        (row,) = bench.ask("at", **place)
+        assert (row["value"], row["method"], row["below"], row["above"]) == (None, None, 50, 100)
+        assert row["reason"] == (
+            "cannot tell: the neighbours differ in steps (5, 1), seqs (512, 128); --by steps,seqs keeps them apart"
+        )
+    assert bench.ask("at", tpot=0.03)[0]["at_least"] == 50
+    assert bench.ask("at", tpot=0.04)[0]["value"] == 100, "what was measured is one configuration's"
+    assert [row["reason"] for row in bench.ask("at", tpot=0.03, by="steps,seqs")] == [
+        "cannot tell: beyond the measured range 0.02..0.02", "cannot tell: beyond the measured range 0.04..0.04",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        ({"parallelism": "tp=2"}, {"parallelism": "tp=4"}, "parallelism (tp=2, tp=4)"),
+        ({"device_count": 2}, {"device_count": 4}, "device_count (2, 4)"),
+        ({"config": {"eager": True}}, {"config": {"eager": False}}, "eager (True, False)"),
+        ({"config": {"eager": True}}, {}, None),
+        ({"config": {"qps": 1, "max_concurrency": 1}}, {"config": {"qps": 2, "max_concurrency": 2}}, None),
+        ({"config": {"filename": "x", "loop": {"n": 1}}}, {"config": {"filename": "y", "loop": {"n": 2}}}, None),
+    ],
+)
+def test_settings_that_both_state_keep_a_curve_apart(bench, one, other, differ):
+    bench.cell("a/1", load=1, tps=100, tpot=0.02, **one)
+    bench.cell("a/2", load=2, tps=400, tpot=0.04, **other)
+    (row,) = bench.ask("at", concurrency=1.5)
+    if differ is None:
+        assert (row["method"], row["reason"]) == ("interpolated", None)
+    else:
+        assert row["value"] is None
+        assert row["reason"].startswith(f"cannot tell: the neighbours differ in {differ}; --by ")
+
+
+def test_points_of_another_configuration_do_not_bend_the_curve(bench):
+    for load, tps in ((1, 100), (2, 200), (4, 400)):
+        bench.cell(f"a/{load}", load=load, tps=tps, config={"spec": "none"})
+    alone = bench.ask("at", concurrency=3)[0]["value"]
+    bench.cell("a/8", load=8, tps=4000, config={"spec": "mtp"})
+    (row,) = bench.ask("at", concurrency=3)
+    assert (row["value"], row["points"]) == (pytest.approx(alone, rel=1e-12), 4)
+    assert alone == pytest.approx(150)
+
+
+def test_runs_that_do_not_say_their_device_repeat_nothing_in_any_answer(bench):
+    """What tells them apart may stand in the names of their files alone."""
+    for name, tps in (("2p2d", 7503), ("3p1d", 6078)):
+        bench.cell(f"a/{name}", tps=tps, device=None)
+    rows = bench.ask("lengths")
+    assert [(row["run_id"], row["runs"], row["throughput"]) for row in rows] == [
+        ("a/2p2d", 1, 7503 / 2), ("a/3p1d", 1, 6078 / 2),
+    ]  # fmt: skip
+    assert [row["runs"] for row in bench.ask("frontier", all=True)] == [1, 1]
+    assert [row["runs"] for row in bench.ask("slo", ttft=1, all=True)] == [1, 1]
+    (row,) = bench.ask("at", concurrency=8)
+    assert (row["value"], row["run_id"]) == (None, "a/2p2d, a/3p1d")
+    assert row["reason"].startswith("cannot tell: several runs at one load do not say their model or device")
+
+
+def test_repeats_that_say_their_device_are_their_median(bench):
+    for i, tps in enumerate([100, 140, 120]):
+        bench.cell(f"a/{i}", tps=tps, config={"run_number": i, "filename": f"f{i}"})
+    (row,) = bench.ask("at", concurrency=8)
+    assert (row["value"], row["method"], row["runs"]) == (60, "measured", 3)
+    assert [(row["throughput"], row["runs"]) for row in bench.ask("lengths")] == [(60, 3)]
 
 
 # --------------------------------------------------------------------------- slo
@@ -366,7 +440,7 @@ def meets(request, ttft=math.inf, tpot=math.inf, e2e=math.inf, lone=True):
     return True
 
 
-LIMITS = [{}, {"ttft": 0.5}, {"tpot": 0.0405}, {"e2e": 1.0}, {"ttft": 0.9, "tpot": 0.0405, "e2e": 0.7}]
+LIMITS = [{"ttft": 0.5}, {"tpot": 0.0405}, {"e2e": 1.0}, {"ttft": 0.9, "tpot": 0.0405, "e2e": 0.7}]
 
 
 @pytest.mark.parametrize("limits", LIMITS)
@@ -498,7 +572,7 @@ def test_slo_is_filtered(bench):
     bench.cell("b/2", device="e", model="other")
     assert runs(bench.ask("slo", device="d", ttft=9)) == ["a/2"]
     assert runs(bench.ask("slo", device="d", ttft=9, by="spec")) == ["a/1", "a/2"]
-    assert runs(bench.ask("slo", model="other")) == runs(bench.ask("slo", pick="b/*")) == ["b/2"]
+    assert runs(bench.ask("slo", model="other", ttft=9)) == runs(bench.ask("slo", pick="b/*", ttft=9)) == ["b/2"]
 
 
 # --------------------------------------------------------------------------- from requests
@@ -651,8 +725,8 @@ def test_failed_requests_count_in_flight_only(bench):
 
 
 def test_an_empty_store_has_no_rows(bench):
-    assert [bench.ask(name) for name in ("frontier", "slo", "steady")] == [[], [], []]
-    assert bench.ask("at", tpot=1) == []
+    assert [bench.ask(name) for name in ("frontier", "lengths", "steady")] == [[], [], []]
+    assert bench.ask("at", tpot=1) == bench.ask("slo", ttft=1) == []
 
 
 @pytest.mark.parametrize("name", ["frontier", "slo", "at", "steady"])

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 import llmstats
-from llmstats.errors import InputError, NotFound
+from llmstats.errors import InputError, NotFound, QueryError
 from llmstats.pictures import frontier, lengths, slo
 from llmstats.plot_data_serving import system_names
 from llmstats.plot_style import INK
@@ -214,12 +214,24 @@ def test_lengths_are_a_table_at_the_load_measured_most_widely(bench):
 
 def test_repeats_of_lengths_are_their_median_and_failures_are_kept(bench):
     for i, tps in enumerate([10, 30, 20]):
-        bench.cell(f"a/{i}", tps=tps, config={"seed": i, "spec": "none" if i else "mtp"})
+        bench.cell(f"a/{i}", tps=tps, config={"seed": i})
     bench.cell("a/lost", tps=math.nan, tpot=None, ttft=None, status="failed", case=(512, 512))
     rows = {row["input_len"]: row for row in bench.ask("lengths")}
     assert (rows[256]["throughput"], rows[256]["runs"], rows[256]["run_id"]) == (10, 3, "a/0, a/1, a/2")
     assert (rows[512]["throughput"], rows[512]["status"], rows[512]["per"]) == (None, "failed", "device")
-    assert sorted(row["throughput"] for row in bench.ask("lengths", by="spec") if row["throughput"]) == [5, 12.5]
+
+
+def test_of_several_configurations_the_picture_shows_the_fastest(bench):
+    for i, tps in enumerate([10, 30, 20]):
+        bench.cell(f"a/{i}", tps=tps, ttft=1 + i, config={"seed": i, "spec": "mtp" if i < 1 else "none"})
+    assert [row["throughput"] for row in bench.ask("lengths")] == [5, 12.5]
+    data = fetched(bench, "lengths", statistic="mean")
+    (table,) = data.tables
+    assert (table.speed, table.ttft) == ({(256, 512): 12.5}, {(256, 512): 2.5})
+    said = words(drawn(lengths.draw, data))
+    assert "1 cell of several configurations: the fastest is shown" in said
+    data = fetched(bench, "lengths", by="spec")
+    assert (len(data.tables), data.several) == (2, 0)
 
 
 def test_the_picture_of_lengths_shows_every_number(bench):
@@ -318,7 +330,8 @@ def test_bounds_are_spans_beside_each_other(bench):
 
 def test_levels_need_a_limit_and_a_load(bench):
     bench.requests("b/1", [{"ttft": 0.1, "output_tokens": 5}] * 50)
-    with pytest.raises(InputError, match="give a limit in seconds, such as --ttft"):
-        fetched(bench, "slo")
+    for ask in (bench.ask, lambda name: fetched(bench, name)):
+        with pytest.raises(QueryError, match="limit in seconds is needed: --ttft, --tpot or --e2e, such as --ttft"):
+            ask("slo")
     with pytest.raises(InputError, match="--label concurrency=8"):
         fetched(bench, "slo", ttft="1")

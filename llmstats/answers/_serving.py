@@ -37,7 +37,16 @@ SYSTEM = (
     "dataset", "folder",
 )  # fmt: skip
 #: Keys of a configuration that differ between repeats of one measurement.
-_EACH_TIME = re.compile(r"date|time|timestamp|seed|.*_(?:date|time|seed|dir|path|file)|id|run_id|label", re.I)
+_EACH_TIME = re.compile(
+    r"date|time|timestamp|seed|.*_(?:date|time|seed|dir|path|file)|id|run_id|label|filename|run_number", re.I
+)
+#: Keys that say how hard and how long a benchmark drove the server, where it was and what the server reported of
+#: itself: along a curve over loads they differ, though the system is set up as before.
+_DRIVEN = re.compile(
+    r"(?:max_|num_)?(?:concurrency|concurrent_requests|clients|conversations)|request_rate|qps|name|url|target|host|port"
+    r"|(?:max_|num_|max_num_)?(?:requests|prompts)|requests_started|.*_(?:seconds|duration)"
+    r"|kv_cache_(?:size_)?tokens|kv_cache_max_concurrency|(?:num_)?gpu_blocks|weights_gib", re.I,
+)  # fmt: skip
 _STATISTIC = re.compile(r"mean|std|min|max|p\d[\d.]*")
 
 
@@ -52,6 +61,7 @@ class Cell:
     row: Mapping[str, Any]
     throughput: float | None
     setting: str  #: the configuration as far as it is one of the measurement; equal for repeats
+    stated: Mapping[str, Any] = field(default_factory=dict)  #: how the system was set up, by names that `by` knows
 
     @property
     def load(self) -> tuple[float | None, float | None]:
@@ -125,7 +135,13 @@ def _cell(
     told = row | {"device": facts["catalogued"] or row["device"]}
     system = (*(told[c] for c in SYSTEM), *(row[d] for d in definitions), also)
     setting = json.dumps([row["device_count"], row["parallelism"], facts["setting"]], sort_keys=True, default=str)
-    return Cell(system, row, each if each is not None else whole, setting)
+    return Cell(system, row, each if each is not None else whole, setting, _set_up(row, facts["setting"]))
+
+
+def _set_up(row: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stated of how a system was set up; what a tool nests is its own book-keeping."""
+    told = {name: row[name] for name in ("parallelism", "device_count")} | dict(setting)
+    return {k: v for k, v in told.items() if v is not None and not isinstance(v, dict) and not _DRIVEN.fullmatch(k)}
 
 
 def _check_names(names: Sequence[str], runs: Iterable[Mapping[str, Any]]) -> None:
@@ -218,7 +234,12 @@ def points(
     x_of: Callable[[Cell], float | None],
     y_of: Callable[[Cell], float | None] = lambda cell: cell.throughput,
 ) -> list[Point]:
-    """Cells of one system as points: those of one load and one configuration are repeats, and their median counts.
+    """Cells of one system as points, one for those that repeat one measurement, where their median counts."""
+    return [_point(group, x_of, y_of) for group in repeats(system)]
+
+
+def repeats(system: Iterable[Cell]) -> list[list[Cell]]:
+    """Cells of one system by measurement: those of one load and one configuration repeat it.
 
     Cells that do not say their load, model or device repeat nothing: what else they do not say may differ.
     """
@@ -226,7 +247,16 @@ def points(
     for cell in system:
         known = cell.load != (None, None) and cell.row["folder"] is None
         groups.setdefault((cell.load, cell.setting) if known else id(cell), []).append(cell)
-    return [_point(group, x_of, y_of) for group in groups.values()]
+    return list(groups.values())
+
+
+def differences(found: Iterable[Cell]) -> dict[str, list[str]]:
+    """The settings that cells state and that differ among them, each with its values in the order of the cells."""
+    values: dict[str, dict[str, None]] = {}
+    for cell in found:
+        for name, value in cell.stated.items():
+            values.setdefault(name, {})[str(value)] = None
+    return {name: list(stated) for name, stated in values.items() if len(stated) > 1}
 
 
 def _point(group: list[Cell], x_of: Callable[[Cell], float | None], y_of: Callable[[Cell], float | None]) -> Point:

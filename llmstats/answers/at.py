@@ -8,11 +8,15 @@ where the number of devices is known, see `per`), `requests` per second of the w
 Between measurements a monotone curve is drawn (PCHIP: Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980; logarithmic
 axes where all is positive), which passes through every one of them and never beyond two neighbours.  At a latency or an
 interactivity it goes through the points of the system's Pareto frontier, as a beaten point is no choice; at a load
-through all loads, the median of repeats.  `method` says whether the value was measured or interpolated; `below` and
-`above` are the values of the two neighbours, by ascending place, with their sources.
+through all loads, the median of repeats; of other configurations it sees only those set up as the neighbours are.
+`method` says whether the value was measured or interpolated; `below` and `above` are the values of the two neighbours,
+by ascending place, with their sources.
 
-Nothing is extrapolated: outside the measured range `reason` says `cannot tell` and names the range.  `at_least` needs
-no curve: the best measured point that is at least as good as asked for in the latency or interactivity.
+No curve joins two configurations: where the neighbours state different settings (`parallelism`, the number of devices,
+a key of the configuration), or runs at one load do, no configuration is known to yield what lies between them, and
+`reason` says in what they differ; `by` keeps them apart.  Nothing is extrapolated, either: outside the measured range
+`reason` says `cannot tell` and names the range.  `at_least` needs no curve: the best measured point that is at least as
+good as asked for in the latency or interactivity.
 
 What makes one system, says `frontier`; values of different definitions or scopes stand in different rows and do not
 compare.
@@ -163,7 +167,7 @@ def _curve(points: Sequence[Point], name: str, read: str) -> list[Point]:
 
 
 def _one_per_load(good: Sequence[Point]) -> list[Point]:
-    """Configurations measured at one load are one point there, their median."""
+    """All that was measured at one load is one point; `_mixed` says whether its median means anything."""
     groups: dict[float, list[Point]] = {}
     for p in good:
         groups.setdefault(p.x, []).append(p)
@@ -194,14 +198,31 @@ def _read(points: Sequence[Point], place: float) -> dict[str, Any]:
     above = next(i for i, p in enumerate(points) if p.x >= place)
     if points[above].x == place:
         here = points[above]
-        return {"value": here.y, "method": "measured", **here.source()}
+        mixed = _mixed(here)
+        return here.source() | ({"reason": mixed} if mixed else {"value": here.y, "method": "measured"})
     a, b = points[above - 1], points[above]
     runs = [cell.row["run_id"] for p in (a, b) for cell in p.cells]
-    return {
-        "value": interpolated([p.x for p in points], [p.y for p in points], place), "method": "interpolated",
+    told = {
         "below": a.y, "above": b.y, "runs": len(runs), "run_id": ", ".join(runs), "source": a.cell.row["source"],
         "below_source": a.cell.row["source"], "above_source": b.cell.row["source"],
     }  # fmt: skip
+    if mixed := _mixed(a, b):
+        return told | {"reason": mixed}
+    alike = [p for p in points if not _mixed(a, b, p)]
+    value = interpolated([p.x for p in alike], [p.y for p in alike], place)
+    return told | {"value": value, "method": "interpolated"}
+
+
+def _mixed(*points: Point) -> str | None:
+    """Why no one configuration is known to have yielded these points; None if one may have."""
+    who = "the neighbours" if len(points) > 1 else "the runs there"
+    differ = _serving.differences(cell for p in points for cell in p.cells)
+    if differ:
+        said = ", ".join(f"{name} ({', '.join(values)})" for name, values in differ.items())
+        return f"cannot tell: {who} differ in {said}; --by {','.join(differ)} keeps them apart"
+    if any(len(p.cells) > 1 and p.cell.row["folder"] is not None for p in points):
+        return "cannot tell: several runs at one load do not say their model or device, so that they repeat nothing"
+    return None
 
 
 def interpolated(xs: Sequence[float], ys: Sequence[float], place: float) -> float:

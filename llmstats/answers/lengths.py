@@ -1,9 +1,10 @@
 """What does each system yield over the lengths of input and output, at one load?
 
-One row per system and pair of lengths, all at one number of concurrent requests, so that the rows of one system are a
-table over the lengths: `throughput` (tokens per second, per device where the number of devices is known, see `per`),
-`ttft`, `tpot` and `e2e` in seconds by `statistic`.  Of `runs` that repeat one measurement, or differ in what `by` does
-not name, the median stands.
+One row per system, configuration and pair of lengths, all at one number of concurrent requests, so that the rows of one
+system are a table over the lengths: `throughput` (tokens per second, per device where the number of devices is known,
+see `per`), `ttft`, `tpot` and `e2e` in seconds by `statistic`.  Of `runs` that repeat one measurement the median
+stands; what repeats one, says `frontier`: other configurations have rows of their own, and runs that do not say their
+model or device repeat nothing.
 
 Without `concurrency` the load is taken at which most pairs of lengths of most systems were measured.  Runs that failed
 give rows without values (`status`); runs without lengths or at another load give none.  What makes one system, says
@@ -51,7 +52,8 @@ def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
     found = _serving.cells(con, asked, given["by"], definitions, given["tokens"])
     placed = [c for c in found if all(c.row[name] is not None for name in (*LENGTHS, "concurrency"))]
     load = given["concurrency"] if given["concurrency"] is not None else _widest(placed)
-    rows = [_row(cells, speed) for cells in _serving.systems(c for c in placed if c.row["concurrency"] == load)]
+    systems = _serving.systems(c for c in placed if c.row["concurrency"] == load)
+    rows = [_row(cells, speed) for system in systems for cells in _serving.repeats(system)]
     return Answer.of(COLUMNS, rows)
 
 

@@ -1,7 +1,7 @@
 """How large a load can each system bear within limits of latency, and how many requests per second meet them?
 
-Give any limits after the fact: `ttft`, `tpot` and `e2e` in seconds.  A request meets them when it did not fail and each
-of its times is at most its limit.  `share` of them must; `verdict` says whether they do:
+Give any limits after the fact, at least one: `ttft`, `tpot` and `e2e` in seconds.  A request meets them when it did
+not fail and each of its times is at most its limit.  `share` of them must; `verdict` says whether they do:
 
 - From one record per request (`basis`: requests) the share is counted, `low` and `high` are its 95 % Wilson limits, and
   the verdict is *meets* or *misses* where both limits agree, else *cannot tell*.  The TPOT of a request is the one in
@@ -81,7 +81,7 @@ def _limits(given: Mapping[str, Any]) -> dict[str, float]:
     """The limits that were given.
 
     Raises:
-        QueryError: a limit that is not positive, a share that is none, or a word that `one_token` does not know.
+        QueryError: no limit, one that is not positive, a share that is none, or a word that `one_token` does not know.
     """
     for name in LIMITS:
         if not given[name] > 0:
@@ -89,7 +89,10 @@ def _limits(given: Mapping[str, Any]) -> dict[str, float]:
     if not 0 < given["share"] <= 1:
         raise QueryError(f"--share {given['share']}: a share above 0 and up to 1 is needed, such as 0.99")
     one_of("one_token", given["one_token"], ("meets", "fails", "left_out"))
-    return {name: given[name] for name in LIMITS if given[name] < math.inf}
+    limits = {name: given[name] for name in LIMITS if given[name] < math.inf}
+    if not limits:
+        raise QueryError("a limit in seconds is needed: --ttft, --tpot or --e2e, such as --ttft 0.5 --tpot 0.05")
+    return limits
 
 
 # --------------------------------------------------------------------------- requests
@@ -135,8 +138,8 @@ def _counted(
     asked = _COUNT.format(
         keys=keys,
         tpot="tpot" in limits,
-        known=" AND ".join(known.values()) or "true",
-        within=" AND ".join(tests.values()) or "true",
+        known=" AND ".join(known.values()),
+        within=" AND ".join(tests.values()),
         counts="j.lone IS NOT TRUE" if one_token == "left_out" else "true",
     )
     told = con.execute(asked)

@@ -46,6 +46,7 @@ class Tables:
     speed: str  #: what the throughput is, in words
     tables: list[Table]
     footer: list[str]
+    several: int  #: cells that several rows are about, of which the fastest is shown
 
 
 def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Tables:
@@ -68,17 +69,24 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Tables:
 
 
 def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Tables:
-    """Rows of ``lengths`` as tables, those with the most cells first; see `fetch`."""
+    """Rows of ``lengths`` as tables, those with the most cells first; see `fetch`.
+
+    Of several configurations of one system the fastest is shown, in both of its values.
+    """
     names = system_names(rows, [row["throughput_definition"] or "" for row in rows])
     tables: dict[str, Table] = {}
-    for name, row in zip(names, rows, strict=True):
+    several: set[Any] = set()
+    for name, row in sorted(zip(names, rows, strict=True), key=lambda named: -(named[1]["throughput"] or 0)):
         table = tables.setdefault(name, Table(name, {}, {}))
         place = row["input_len"], row["output_len"]
+        if place in table.speed:
+            several.add((name, place))
+            continue
         table.speed[place] = math.nan if row["throughput"] is None else row["throughput"]
         table.ttft[place] = math.nan if row["ttft"] is None else row["ttft"]
     ordered = sorted(tables.values(), key=lambda table: (-len(table.speed), table.system))
     speed = f"{text['tokens']} tokens per second{scope_words(rows)}"
-    return Tables(rows[0]["concurrency"], text["statistic"], speed, ordered, _footer(rows, text))
+    return Tables(rows[0]["concurrency"], text["statistic"], speed, ordered, _footer(rows, text), len(several))
 
 
 def _footer(rows: Sequence[Row], text: Mapping[str, str]) -> list[str]:
@@ -189,6 +197,8 @@ def _words(data: Tables, shown: Sequence[Table]) -> Words:
         keys.append([Key("hatched: not measured", BLANK)])
     if any(math.isnan(v) for table in shown for v in table.speed.values()):
         keys.append([Key("×  failed", BLANK)])
+    if data.several:
+        keys.append([Key(f"{count(data.several, 'cell')} of several configurations: the fastest is shown", BLANK)])
     if len(data.tables) > len(shown):
         keys.append(
             [Key(f"{count(len(data.tables) - len(shown), 'more system')}, not drawn (choose with --pick)", BLANK)]

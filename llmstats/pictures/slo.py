@@ -42,11 +42,10 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Levels:
     """What the picture shows.
 
     Raises:
-        InputError: no limit was given, or nothing to draw.
+        QueryError: no limit was given.
+        InputError: nothing to draw.
     """
     text = {**parameters_of("slo"), **given, "all": "true"}
-    if all(float(text[name]) == math.inf for name in _LIMITS):
-        raise InputError("nothing to draw: give a limit in seconds, such as --ttft 0.5 or --tpot 0.05")
     rows = ask(con, "slo", text)
     if not rows:
         raise nothing_to_draw(con, text["pick"], "serving")
