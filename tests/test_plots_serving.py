@@ -229,7 +229,7 @@ def test_of_several_configurations_the_picture_shows_the_fastest(bench):
     (table,) = data.tables
     assert (table.speed, table.ttft) == ({(256, 512): 12.5}, {(256, 512): 2.5})
     said = words(drawn(lengths.draw, data))
-    assert "1 cell of several configurations: the fastest is shown" in said
+    assert "1 cell with several measurements that are no repeats: the fastest is shown" in said
     data = fetched(bench, "lengths", by="spec")
     assert (len(data.tables), data.several) == (2, 0)
 

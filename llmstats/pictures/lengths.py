@@ -71,7 +71,7 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Tables:
 def arranged(rows: Sequence[Row], text: Mapping[str, str]) -> Tables:
     """Rows of ``lengths`` as tables, those with the most cells first; see `fetch`.
 
-    Of several configurations of one system the fastest is shown, in both of its values.
+    Of several measurements that are no repeats the fastest is shown, in both of its values.
     """
     names = system_names(rows, [row["throughput_definition"] or "" for row in rows])
     tables: dict[str, Table] = {}
@@ -198,7 +198,8 @@ def _words(data: Tables, shown: Sequence[Table]) -> Words:
     if any(math.isnan(v) for table in shown for v in table.speed.values()):
         keys.append([Key("×  failed", BLANK)])
     if data.several:
-        keys.append([Key(f"{count(data.several, 'cell')} of several configurations: the fastest is shown", BLANK)])
+        several = f"{count(data.several, 'cell')} with several measurements that are no repeats: the fastest is shown"
+        keys.append([Key(several, BLANK)])
     if len(data.tables) > len(shown):
         keys.append(
             [Key(f"{count(len(data.tables) - len(shown), 'more system')}, not drawn (choose with --pick)", BLANK)]
