@@ -398,6 +398,11 @@ def test_runs_that_do_not_say_their_device_repeat_nothing_in_any_answer(bench):
     (row,) = bench.ask("at", concurrency=8)
     assert (row["value"], row["run_id"]) == (None, "a/2p2d, a/3p1d")
     assert row["reason"].startswith("cannot tell: several runs at one load do not say their model or device")
+    bench.cell("a/4p4d", load=16, tps=9000, tpot=0.04, device=None)
+    (row,) = bench.ask("at", tpot=0.03)
+    assert (row["value"], row["below"], row["above"]) == (None, 7503 / 2, 4500), "the curve may be of two systems"
+    assert row["reason"].startswith("cannot tell: several runs at one load")
+    assert bench.ask("at", tpot=0.03, pick="a/[24]*")[0]["method"] == "interpolated"
 
 
 def test_repeats_that_say_their_device_are_their_median(bench):

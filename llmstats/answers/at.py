@@ -13,10 +13,10 @@ through all loads, the median of repeats; of other configurations it sees only t
 by ascending place, with their sources.
 
 No curve joins two configurations: where the neighbours state different settings (`parallelism`, the number of devices,
-a key of the configuration), or runs at one load do, no configuration is known to yield what lies between them, and
-`reason` says in what they differ; `by` keeps them apart.  Nothing is extrapolated, either: outside the measured range
-`reason` says `cannot tell` and names the range.  `at_least` needs no curve: the best measured point that is at least as
-good as asked for in the latency or interactivity.
+a key of the configuration), or runs at one load do (or do not say their model or device), no configuration is known to
+yield what lies between them, and `reason` says in what they differ; `by` keeps them apart.  Nothing is extrapolated,
+either: outside the measured range `reason` says `cannot tell` and names the range.  `at_least` needs no curve: the best
+measured point that is at least as good as asked for in the latency or interactivity.
 
 What makes one system, says `frontier`; values of different definitions or scopes stand in different rows and do not
 compare.
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from llmstats.answers._serving import Cell, Point
 
 LOADS = ("concurrency", "request_rate")
+_DOUBLED = "cannot tell: several runs at one load do not say their model or device, so that they repeat nothing"
 #: What can be read: unit, whether more is better, column of ``serving`` that holds its definition.
 READ = {
     "throughput": ("token/s", True, None),
@@ -132,7 +133,7 @@ def _row(
         told["per"] = "system" if read == "requests" else "request"
     if not points:
         return told | {"reason": f"cannot tell: no run has both {name} and {read}{_hint(con, system, name, read)}"}
-    return told | _at_least(points, name, place) | _read(points, place)
+    return told | _at_least(points, name, place) | _read(points, place, doubled=_doubled(system))
 
 
 def _hint(con: duckdb.DuckDBPyConnection, system: Sequence[Cell], *names: str) -> str:
@@ -190,7 +191,7 @@ def _at_least(points: Sequence[Point], name: str, place: float) -> dict[str, Any
     return {"at_least": nearest and nearest.y}
 
 
-def _read(points: Sequence[Point], place: float) -> dict[str, Any]:
+def _read(points: Sequence[Point], place: float, *, doubled: bool) -> dict[str, Any]:
     """The value at a place, and what it stands on."""
     low, high = points[0].x, points[-1].x
     if not low <= place <= high:
@@ -206,7 +207,7 @@ def _read(points: Sequence[Point], place: float) -> dict[str, Any]:
         "below": a.y, "above": b.y, "runs": len(runs), "run_id": ", ".join(runs), "source": a.cell.row["source"],
         "below_source": a.cell.row["source"], "above_source": b.cell.row["source"],
     }  # fmt: skip
-    if mixed := _mixed(a, b):
+    if mixed := _mixed(a, b) or (_DOUBLED if doubled else None):
         return told | {"reason": mixed}
     alike = [p for p in points if not _mixed(a, b, p)]
     value = interpolated([p.x for p in alike], [p.y for p in alike], place)
@@ -221,8 +222,14 @@ def _mixed(*points: Point) -> str | None:
         said = ", ".join(f"{name} ({', '.join(values)})" for name, values in differ.items())
         return f"cannot tell: {who} differ in {said}; --by {','.join(differ)} keeps them apart"
     if any(len(p.cells) > 1 and p.cell.row["folder"] is not None for p in points):
-        return "cannot tell: several runs at one load do not say their model or device, so that they repeat nothing"
+        return _DOUBLED
     return None
+
+
+def _doubled(system: Sequence[Cell]) -> bool:
+    """Whether several runs at one load do not say their model or device: they may be of several configurations."""
+    loads = [cell.load for cell in system if cell.row["folder"] is not None]
+    return len(set(loads)) < len(loads)
 
 
 def interpolated(xs: Sequence[float], ys: Sequence[float], place: float) -> float:
