@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ from hypothesis import settings
 # How long an example takes says something about the machine, nothing about the code.
 settings.register_profile("untimed", deadline=None, print_blob=True)
 settings.load_profile("untimed")
+
+# A shell without job control starts what it puts into the background with SIGINT ignored, and whatever these tests start
+# would inherit that: programs that are to end at Ctrl-C would run on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Pictures are drawn to files; no test needs a screen.
 os.environ.setdefault("MPLBACKEND", "agg")
