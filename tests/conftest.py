@@ -11,8 +11,8 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None, print_blob=True)
 settings.load_profile("untimed")
 
-# A shell without job control starts what it puts into the background with SIGINT ignored, and whatever these tests start
-# would inherit that: programs that are to end at Ctrl-C would run on.
+# A shell without job control starts what it puts into the background with SIGINT ignored, and whatever these tests
+# start would inherit that: programs that are to end at Ctrl-C would run on.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
