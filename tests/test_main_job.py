@@ -274,15 +274,15 @@ def test_labels_and_sidecars_fill_what_the_log_does_not_say(db: Database, tree: 
 
 
 def test_archives_compressed_files_and_stdin(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "".join(Training(last=40).text_lines()).encode()
+    text, other, third = ("".join(Training(last=40, seed=s).text_lines()).encode() for s in range(3))
     name = "work/20250209_031500/20250209_031500.log"
     (tmp_path / "one.log.gz").write_bytes(gzip.compress(text))
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
         info = tarfile.TarInfo("tar" + name)
-        info.size = len(text)
-        tar.addfile(info, io.BytesIO(text))
+        info.size = len(other)
+        tar.addfile(info, io.BytesIO(other))
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        archive.writestr("zip" + name, text)
+        archive.writestr("zip" + name, third)
     report = db.ingest(tmp_path / "one.log.gz", tmp_path / "all.tar.gz", tmp_path / "all.zip")
     assert report.statuses == {"parsed": 3}
     assert rows(db, "SELECT count(*), count(DISTINCT run_id) FROM points WHERE metric = 'loss'") == [(120, 3)]

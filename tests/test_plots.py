@@ -169,7 +169,7 @@ def test_drawing_opens_no_window_and_asking_loads_no_matplotlib(store: str, tmp_
         ("convergence", "x.png", {"pick": "deepseek_v2_lite_alpaca_a10"}, NotFound, "deepseek_v2_lite_alpaca_a100"),
         ("convergence", "x.png", {"pick": "no*"}, InputError, "no training run matches --pick 'no*'"),
         ("throughput", "x.png", {"threshold": "1"}, NotFound, "parameter of throughput"),
-        ("throughput", "x.png", {"every": "0"}, InputError, "at least one step"),
+        ("throughput", "x.png", {"every": "0"}, InputError, "at least 1"),
         ("throughput", "x.png", {"every": "some"}, QueryError, "whole number"),
         ("throughput", "x.png", {"pick": "no*"}, InputError, "no training run"),
         ("serving", "x.png", {"pick": "no*"}, InputError, "no serving run"),
