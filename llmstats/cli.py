@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,9 +14,6 @@ from llmstats.cli_judge import judge
 from llmstats.cli_output import db_option, emit, open_store, output_options, parameters_of, plain
 from llmstats.cli_run import RunGroup
 from llmstats.errors import InputError, LlmstatsError
-
-if TYPE_CHECKING:
-    from llmstats.questions import Question
 
 
 class _Group(click.Group):
@@ -96,17 +93,11 @@ def query(
         emit(open_store(db, queries).query(question, **parameters_of(parameters)), form, output)
 
 
-def _known(queries: str | None) -> dict[str, Question]:
+def _list_queries(queries: str | None, form: str | None, output: str | None) -> None:
     from llmstats import questions
 
-    mine = questions.own(queries) if queries else ()
-    return {q.name: q for q in (*questions.list_queries(), *mine)}
-
-
-def _list_queries(queries: str | None, form: str | None, output: str | None) -> None:
-    rows = [
-        (q.name, q.title, " ".join(f"--{p.name} {p.default}" for p in q.parameters)) for q in _known(queries).values()
-    ]
+    known = [*questions.list_queries(), *(questions.own(queries) if queries else ())]
+    rows = [(q.name, q.title, " ".join(f"--{p.name} {p.default}" for p in q.parameters)) for q in known]
     _listing(("query", "answers", "parameters"), rows, form, output)
 
 
@@ -140,14 +131,9 @@ def _flowed(words: Sequence[str], between: str, width: int) -> list[str]:
 
 def _explain(name: str, queries: str | None) -> None:
     """A query's documentation as text: what it answers, what its columns are, its parameters."""
-    from llmstats.errors import NotFound
-    from llmstats.questions import LISTINGS
+    from llmstats import questions
 
-    known = _known(queries)
-    name = LISTINGS.get(name, name)
-    if name not in known:
-        raise NotFound.among("query", name, known)
-    question = known[name]
+    question = questions.find(name, questions.own(queries) if queries else ())
     click.echo("\n\n".join(part for part in (question.title, question.description) if part))
     for p in question.parameters:
         click.echo(f"\n--{p.name.replace('_', '-')} {p.type} (default {p.default})\n    {p.text}")

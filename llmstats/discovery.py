@@ -1,7 +1,8 @@
 """Parts that are found by their presence: modules of a package, and entry points of the group of the same name.
 
-Nobody imports a parser or a runner by name.  Other people's packages add their own behind an entry point of the group
-``llmstats.parsers`` or ``llmstats.runners``: a module, a class or a function that makes one.
+Nobody imports a parser, a runner, an answer or a picture by name.  Other people's packages add parsers and runners
+behind an entry point of the group ``llmstats.parsers`` or ``llmstats.runners``: a module, a class or a function that
+makes one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import inspect
 import pkgutil
 from importlib.metadata import entry_points
 from itertools import pairwise
+from types import ModuleType
 from typing import TypeVar
 
 from llmstats.errors import LlmstatsError
@@ -20,18 +22,23 @@ T = TypeVar("T")
 _INSTANCES: dict[type, object] = {}
 
 
+def modules(group: str) -> dict[str, ModuleType]:
+    """The modules of a package by name, in the order of their names.
+
+    Those with a leading underscore hold what several share and are skipped.
+    """
+    names = sorted(m.name for m in pkgutil.iter_modules(importlib.import_module(group).__path__))
+    return {name: importlib.import_module(f"{group}.{name}") for name in names if not name.startswith("_")}
+
+
 def found(group: str, kind: type[T]) -> tuple[T, ...]:
     """One instance of each class of ``kind`` that has a ``name``, by name.
-
-    Modules with a leading underscore hold what a family shares and are skipped.
 
     Raises:
         LlmstatsError: two share a name, or the package holds none (a wheel shadowed by a checkout).
     """
     word = group.rpartition(".")[2].removesuffix("s")
-    package = importlib.import_module(group)
-    names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
-    members = [member for name in names for member in members_of(importlib.import_module(f"{group}.{name}"), kind)]
+    members = [member for module in modules(group).values() for member in members_of(module, kind)]
     if not members:
         raise LlmstatsError(
             f"no built-in {word} found: this llmstats is a checkout that was not installed; run: pip install -e ."

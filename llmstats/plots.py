@@ -5,13 +5,12 @@ The pictures are the modules of `llmstats.pictures`.
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llmstats import plot_data, plot_style
+from llmstats.discovery import modules
 from llmstats.errors import InputError, NotFound
 
 if TYPE_CHECKING:
@@ -25,9 +24,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 @cache
 def pictures() -> dict[str, Picture]:
     """All pictures by name."""
-    package = importlib.import_module("llmstats.pictures")
-    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
-    return {name: importlib.import_module(f"llmstats.pictures.{name}").PICTURE for name in names}
+    return {name: module.PICTURE for name, module in modules("llmstats.pictures").items()}
 
 
 def parameters_of_picture(picture: Picture) -> dict[str, str]:

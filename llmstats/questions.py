@@ -9,11 +9,9 @@ modules that begin with an underscore are shared by the others and not listed.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
 import os
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from llmstats.discovery import modules
 from llmstats.errors import InputError, NotFound, QueryError
 
 if TYPE_CHECKING:
@@ -167,12 +166,9 @@ def macros() -> tuple[Question, ...]:
 @cache
 def list_queries() -> tuple[Question, ...]:
     """All named queries that llmstats brings, by name."""
-    package = importlib.import_module("llmstats.answers")
-    names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
-    modules = [importlib.import_module(f"llmstats.answers.{name}") for name in names]
     answers = [
         _described(name, (inspect.getdoc(module) or "").splitlines(), answer=module.answer)
-        for name, module in zip(names, modules, strict=True)
+        for name, module in modules("llmstats.answers").items()
     ]
     return tuple(sorted([*macros(), *answers], key=lambda q: q.name))
 

@@ -54,7 +54,7 @@ class RankTimes:
 
 
 _RECORDS = """
-SELECT p.rank, p.step, p.line, p.data, p.seconds, p.span, p.series_key FROM _rank_speed($pick, $warmup, true) p
+SELECT p.rank, p.step, p.line, p.data, p.seconds, p.span, p.series_key FROM _record_speed($pick, $warmup, 'several') p
 WHERE p.run_key = $run_key
 """
 _APART = "SELECT r.apart FROM _roles($pick) r WHERE r.run_key = $run_key LIMIT 1"

@@ -27,7 +27,7 @@ WITH stretch AS MATERIALIZED (
 ),
 -- Materialized so that the join below cannot build on millions of unnested rows.
 by_rank AS MATERIALIZED (
-  SELECT p.run_key, p.rank, p.step, p.seconds, p.data, p.work, p.span FROM _rank_speed(pick, warmup, true) p
+  SELECT p.run_key, p.rank, p.step, p.seconds, p.data, p.work, p.span FROM _record_speed(pick, warmup, 'several') p
 ),
 inside AS MATERIALIZED (
   SELECT t.run_key, t.first_step, p.rank, avg(
