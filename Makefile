@@ -50,9 +50,9 @@ demo: $(VENV)/.base
 	$(call show,query serving)
 	$(call show,query results)
 	$(call show,query coverage)
-	$(call show,query mfu)
+	$(call show,query mfu --model 'llama*')
 	$(call show,query compare --kind training)
-	$(call show,query at --ttft 1.5)
+	$(call show,query at --ttft 0.5 --statistic p50)
 	$(call show,judge aichip/deepseek-v2-lite) || test $$? -ne 2
 	$(call show,plot convergence -o $(DEMO)/convergence.png)
 	@printf '\nThe picture is %s/convergence.png; the store is %s/demo.duckdb (any DuckDB client opens it).\n' \

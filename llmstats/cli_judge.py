@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmstats.cli_output import db_option, emit, open_store, output_options, pairs
+from llmstats.cli_output import db_option, emit, open_store, output_options, pairs, target
 from llmstats.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def judge(
         if not runs:
             click.echo(_chosen(judgement), err=True)
         if junit:
-            _write(judgement.junit(), junit)
+            with target("xml", junit) as file:
+                file.write(judgement.junit())
         if picture:
             name, given = judgement.picture()
             store.plot(name, picture, **given)
@@ -84,14 +85,6 @@ def _chosen(judgement: Judgement) -> str:
     if judgement.left_out:
         parts.append(f"left out {judgement.left_out:,} experiments of other models (--any-model judges them)")
     return "; ".join([*parts, "name a RUN to choose"])
-
-
-def _write(text: str, path: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as why:
-        raise InputError(f"cannot write {path}: {why.strerror}") from why
 
 
 def _list(form: str | None, output: str | None) -> None:

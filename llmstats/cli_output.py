@@ -61,8 +61,6 @@ def open_store(db: str, queries: str | None = None) -> Database:
 
 
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".parquet": "parquet"}
-
-
 _COLUMNS = "llmstats.columns"
 
 
@@ -74,12 +72,13 @@ def emit(answer: Answer, form: str | None, output: str | None) -> None:
         answer = answer.select([name.strip() for name in columns.split(",")])
     if form is None:
         form = _SUFFIXES.get(os.path.splitext(output)[1].lower(), "table") if output else "table"
-    with _target(form, output) as file:
+    with target(form, output) as file:
         render(answer, form, file)
 
 
 @contextmanager
-def _target(form: str, output: str | None) -> Iterator[Any]:
+def target(form: str, output: str | None) -> Iterator[Any]:
+    """The file to write to, or standard output; binary for ``parquet``."""
     binary = form == "parquet"
     if output is None:
         if binary and sys.stdout.isatty():
