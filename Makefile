@@ -50,7 +50,7 @@ demo: $(VENV)/.base
 	$(call show,query serving)
 	$(call show,query results)
 	$(call show,query coverage)
-	$(call show,query mfu --model 'llama*')
+	$(call show,query mfu --model Llama-3-8B)
 	$(call show,query compare --kind training)
 	$(call show,query at --ttft 0.5 --statistic p50)
 	$(call show,judge aichip/deepseek-v2-lite) || test $$? -ne 2
