@@ -11,6 +11,7 @@ import numpy as np
 
 from llmstats.curves import Experiment, half_unit, literal
 from llmstats.judging import Found, decide, relate
+from llmstats.query import fetched
 from llmstats.readings import CannotTell, Number
 from llmstats.recipe_types import Criterion
 
@@ -45,13 +46,12 @@ def _values(con: Connection, criterion: Criterion, which: Sequence[Experiment]) 
             filters = "".join(
                 f" AND m.{key} = {literal(v) if isinstance(v, str) else float(v)!r}" for key, v in criterion.case
             )
-            cursor = con.execute(
+            rows = fetched(
+                con,
                 "SELECT m.run_key, m.value, m.unit, m.definition, m.precision, m.place "
                 f"FROM _measured({literal(kind)}) m WHERE m.metric = {literal(metric)} "
-                f"AND m.statistic = {literal(criterion.statistic)}{filters} ORDER BY ALL"
+                f"AND m.statistic = {literal(criterion.statistic)}{filters} ORDER BY ALL",
             )
-            columns = [name for name, *_ in cursor.description or ()]
-            rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
             new: dict[str, list[Row]] = {}
             for row in rows:
                 if row["run_key"] in names and names[row["run_key"]] not in found:

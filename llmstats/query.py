@@ -155,6 +155,13 @@ def rows(con: duckdb.DuckDBPyConnection, name: str, given: Mapping[str, Any] | N
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
+def fetched(con: duckdb.DuckDBPyConnection, sql: str, values: Any = None) -> list[dict[str, Any]]:
+    """Rows of SQL of our own by column, as DuckDB's Python values; ``values`` are its parameters."""
+    cursor = con.execute(sql, values)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def _named(con: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, str]) -> Answer:
     values = _typed(question, parameters)
     if question.answer is None:

@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from llmstats.query import fetched
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -61,14 +63,13 @@ def series(
     con: duckdb.DuckDBPyConnection, metric: str, model: str, device: str, pick: str, by: str
 ) -> tuple[list[Series], int]:
     """All series, and the number of runs that have no place in an order by ``by``."""
-    asked = con.execute(
+    rows = fetched(
+        con,
         "SELECT d.*, CASE WHEN $by = 'date' THEN NULL ELSE coalesce("
         "r.labels->>$by, r.environment->>$by, r.config->>$by) END AS version "
         "FROM _dated($pick) d JOIN run_rows r ON r.run_key = d.run_key",
         {"by": by, "pick": pick},
     )
-    names = [c[0] for c in asked.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
     rows = [r for r in rows if _like(metric, r["metric"]) and _like(model, r["model"])]
     rows = [r for r in rows if _like(device, r["device"]) or _like(device, r["vendor"])]
     placed = [r for r in rows if (r["started_at"] if by == "date" else r["version"]) is not None]

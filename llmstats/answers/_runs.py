@@ -57,12 +57,6 @@ def _group(found: dict[tuple[Any, ...], Group], run: dict[str, Any], case: dict[
 # --------------------------------------------------------------------------- reading
 
 
-def _dicts(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    cursor = con.execute(sql, values)
-    names = [d[0] for d in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
 #: Where a configuration or a label says a condition; the first key that is there counts.
 _KEYS = {
     "stage": ("stage", "Scenario"),
@@ -96,7 +90,7 @@ def _runs(con: duckdb.DuckDBPyConnection, asked: Asked) -> Runs:
     """
     keys = [key for names in _KEYS.values() for key in names]
     best: dict[Any, dict[str, Any]] = {}
-    for run in _dicts(con, sql, [asked.pick, keys, list(_PROGRAMS), list(asked.kinds()), asked.model]):
+    for run in query.fetched(con, sql, [asked.pick, keys, list(_PROGRAMS), list(asked.kinds()), asked.model]):
         training = run["kind"] == "training" and run["experiment"] is not None
         key = (run["experiment"],) if training else run["run_key"]
         if key not in best or (run["steps"], run["attempt"]) > (best[key]["steps"], best[key]["attempt"]):
@@ -141,7 +135,7 @@ def _values(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Row
 def _stated(con: duckdb.DuckDBPyConnection, asked: Asked, metrics: list[str], runs: Runs) -> Iterable[_Value]:
     """Values that runs state as such; of rates a plain value is the mean."""
     sql = "FROM _reported($1, $2) WHERE isfinite(value) ORDER BY run_key, metric, definition, place"
-    for row in _dicts(con, sql, [metrics, asked.pick]):
+    for row in query.fetched(con, sql, [metrics, asked.pick]):
         statistic = "mean" if row["statistic"] == "value" else row["statistic"]
         run = runs.get(row["run_key"])
         if run is None or statistic != asked.statistic or not _of_kind(asked, run["kind"], row["metric"]):
@@ -237,7 +231,7 @@ def _beside(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, used: Rows
         of_run[row["run_id"]] = {**row, "memory": row["memory_used"]}
         if row["mfu_max"] is not None and row["mfu_max"] != row["mfu"]:  # a range (over two peaks) is no value
             of_run[row["run_id"]] |= {"mfu": None, "mfu_definition": None}
-    for row in _dicts(con, "FROM _ends($1)", [asked.pick]) if any(run["records"] for run in mine) else []:
+    for row in query.fetched(con, "FROM _ends($1)", [asked.pick]) if any(run["records"] for run in mine) else []:
         if row["run_key"] in runs:
             stated = of_run.setdefault(runs[row["run_key"]]["run_id"], {})
             stated |= {k: v for k, v in row.items() if stated.get(k) is None}

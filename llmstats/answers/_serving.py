@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from llmstats.errors import NotFound, QueryError
-from llmstats.query import rows
+from llmstats.query import fetched, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -199,11 +199,8 @@ def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
         FROM run_rows r LEFT JOIN file f ON f.run_key = r.run_key LEFT JOIN _run_device() d ON d.run_key = r.run_key
         WHERE r.kind = 'serving'
     """
-    told = con.execute(asked)
-    names = [column[0] for column in told.description]
     found = {}
-    for values in told.fetchall():
-        run = dict(zip(names, values, strict=True))
+    for run in fetched(con, asked):
         run["config"], run["labels"] = json.loads(run["config"] or "{}"), json.loads(run["labels"] or "{}")
         run["folder"] = os.path.dirname(run["path"] or "") or None
         run["setting"] = {k: v for k, v in run["config"].items() if not _EACH_TIME.fullmatch(k)}

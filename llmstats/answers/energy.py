@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmstats.answers._checks import one_of
 from llmstats.errors import QueryError
-from llmstats.query import Answer
+from llmstats.query import Answer, fetched
 
 if TYPE_CHECKING:
     import duckdb
@@ -169,9 +169,7 @@ _TARGETS = """
 
 
 def _targets(con: duckdb.DuckDBPyConnection, pick: str) -> list[Target]:
-    cursor = con.execute(_TARGETS, {"pick": pick})
-    names = [column[0] for column in cursor.description or ()]
-    return [_target(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    return [_target(row) for row in fetched(con, _TARGETS, {"pick": pick})]
 
 
 def _target(row: dict[str, Any]) -> Target:

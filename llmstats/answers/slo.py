@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 from llmstats.answers import _bounds, _serving
 from llmstats.answers._checks import one_of
 from llmstats.errors import QueryError
-from llmstats.query import Answer
+from llmstats.query import Answer, fetched
 
 if TYPE_CHECKING:
     import duckdb
@@ -142,9 +142,7 @@ def _counted(
         within=" AND ".join(tests.values()),
         counts="j.lone IS NOT TRUE" if one_token == "left_out" else "true",
     )
-    told = con.execute(asked)
-    names = [column[0] for column in told.description]
-    return {values[0]: dict(zip(names, values, strict=True)) for values in told.fetchall()}
+    return {row["run_id"]: row for row in fetched(con, asked)}
 
 
 def _from_requests(found: Mapping[str, Any], limits: Mapping[str, float]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmstats.query import Answer
+from llmstats.query import Answer, fetched
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,9 +73,7 @@ ORDER BY NOT m.several, k.experiment, k.attempt, k.run_id
 
 
 def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
-    found = con.execute(_RUNS, {"pick": given["pick"]})
-    names = [column[0] for column in found.description]
-    runs = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    runs = fetched(con, _RUNS, {"pick": given["pick"]})
     rows = [row for run in runs for row in (_findings(con, run, given) if run["several"] else [_single(run)])]
     return Answer.of(COLUMNS, rows)
 

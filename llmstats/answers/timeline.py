@@ -49,11 +49,11 @@ _FIRST, _LAST = ("start", "restart", "resume", "load", "first step"), ("end",)
 
 
 def answer(con: duckdb.DuckDBPyConnection, kind: str, pick: str) -> Answer:
-    marks = _asked(con, _MARKS, pick)
+    marks = query.fetched(con, _MARKS, {"pick": pick})
     known = {m["run_id"]: {k: m[k] for k in ("experiment", "attempt")} for m in marks}
     found = marks + [{**known[f["run_id"]], **f} for f in _findings(con, pick, kind) if f["run_id"] in known]
     anchors: dict[str, list[Row]] = {}
-    for a in _asked(con, _ANCHORS, pick):
+    for a in query.fetched(con, _ANCHORS, {"pick": pick}):
         anchors.setdefault(a["run_id"], []).append(a)
     by_run: dict[str, list[dict[str, Any]]] = {}
     for f in found:
@@ -62,12 +62,6 @@ def answer(con: duckdb.DuckDBPyConnection, kind: str, pick: str) -> Answer:
     rows = [row for run in ordered for row in in_order(once(by_run[run]), anchors.get(run, []))]
     shown = (row for row in rows if kind == "*" or fnmatchcase(row["kind"], kind))
     return Answer(COLUMNS, [tuple(_source(row) if c == "source" else row.get(c) for c in COLUMNS) for row in shown])
-
-
-def _asked(con: duckdb.DuckDBPyConnection, sql: str, pick: str) -> list[dict[str, Any]]:
-    found = con.execute(sql, {"pick": pick})
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _source(row: Row) -> str | None:
