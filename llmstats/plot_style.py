@@ -216,6 +216,14 @@ def sheet(words: Words, height: float, rows: int = 1, columns: int = 1, **grid: 
     return figure, spec
 
 
+def in_pairs(words: Words, count: int, height: float, **grid: Any) -> tuple[Figure, list[Axes]]:
+    """A sheet with ``count`` axes, two in a row, each row ``height`` inches high; ``grid`` as in `sheet`."""
+    columns = min(2, count)
+    rows = -(-count // columns)
+    figure, spec = sheet(words, 0.6 + height * rows, rows, columns, **grid)
+    return figure, [figure.add_subplot(spec[i // columns, i % columns]) for i in range(count)]
+
+
 def in_rows(keys: Sequence[Key], columns: int) -> list[list[Key]]:
     """Small keys side by side; the last row is filled up with empty ones, so that columns stand below each other."""
     padded = [*keys, *[Key("", {"linestyle": "none"})] * (-len(keys) % columns)]

@@ -18,11 +18,11 @@ from llmstats.plot_style import (
     Key,
     Words,
     grid,
+    in_pairs,
     in_rows,
     keys_of,
     look,
     number_axis,
-    sheet,
     short,
 )
 
@@ -110,14 +110,11 @@ def draw(data: Frontiers) -> Figure:
     """One axes per case: the frontier of each system as a line, its beaten points pale, its band shaded."""
     panels = fullest(data.panels, _fullness, MOST)
     names = sorted({system for panel in panels for system in panel.systems})
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
-    figure, spec = sheet(_words(data, panels, names), 0.6 + 3.9 * rows, rows, columns, hspace=0.34, wspace=0.16)
-    for i, panel in enumerate(panels):
-        axes = figure.add_subplot(spec[i // columns, i % columns])
+    figure, places = in_pairs(_words(data, panels, names), len(panels), 3.9, hspace=0.34, wspace=0.16)
+    for i, (axes, panel) in enumerate(zip(places, panels, strict=True)):
         for system, points in panel.systems.items():
             _system(axes, points, _look(names.index(system)), less=data.against != "interactivity")
-        _frame(axes, panel, data, left=i % columns == 0)
+        _frame(axes, panel, data, left=i % 2 == 0)
     return figure
 
 

@@ -11,7 +11,7 @@ from llmstats.errors import InputError
 from llmstats.picture import Picture
 from llmstats.plot_data import ask, command, count, nothing_to_draw, parameters_of
 from llmstats.plot_data_serving import Panel, by_panel, case_name, fullest, system_names
-from llmstats.plot_style import BLANK, GREY, INK, Key, Words, grid, in_rows, keys_of, look, plain, sheet, short
+from llmstats.plot_style import BLANK, GREY, INK, Key, Words, grid, in_pairs, in_rows, keys_of, look, plain, short
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,17 +98,14 @@ def draw(data: Levels) -> Figure:
     """One axes per case: the share that meets over the load, with its limits, and the share that was asked for."""
     panels = fullest(data.panels, _points, MOST)
     names = sorted({system for panel in panels for system in panel.systems})
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
-    figure, spec = sheet(_words(data, panels, names), 0.6 + 3.5 * rows, rows, columns, hspace=0.36, wspace=0.13)
-    for i, panel in enumerate(panels):
-        axes = figure.add_subplot(spec[i // columns, i % columns])
+    figure, places = in_pairs(_words(data, panels, names), len(panels), 3.5, hspace=0.36, wspace=0.13)
+    for i, (axes, panel) in enumerate(zip(places, panels, strict=True)):
         axes.axhline(100 * data.share, color=INK, linewidth=1.0, linestyle=(0, (5, 3)))
         for j, (system, mine) in enumerate(panel.systems.items()):
             beside = 2 ** ((j - (len(panel.systems) - 1) / 2) * 0.6 / len(panel.systems))
             ordered = sorted(mine, key=lambda row: row[data.load])
             _system(axes, ordered, data.load, look(names.index(system)), beside)
-        _frame(axes, panel, data, left=i % columns == 0)
+        _frame(axes, panel, data, left=i % 2 == 0)
     return figure
 
 
