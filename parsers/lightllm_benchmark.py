@@ -24,7 +24,7 @@ class LightLLMBenchmark(DocumentParser):
     name = "lightllm_benchmark"
     version = 1
     title = "lightllm benchmark_client.py: report and --dump_file"
-    writes = "lightllm"
+    writes = "LightLLM"
     samples = LIGHTLLM_SAMPLES
 
     def detect(self, head: Head) -> str | None:

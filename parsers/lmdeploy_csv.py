@@ -30,7 +30,7 @@ class LMDeployTable(DocumentParser):
     name = "lmdeploy_csv"
     version = 1
     title = "CSV of lmdeploy's profile_restful_api, profile_throughput, profile_generation"
-    writes = "lmdeploy"
+    writes = "LMDeploy"
     samples = CSV_SAMPLES
 
     def detect(self, head: Head) -> str | None:

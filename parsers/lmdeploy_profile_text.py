@@ -90,7 +90,7 @@ class LMDeployProfile(DocumentParser):
     name = "lmdeploy_profile_text"
     version = 1
     title = "lmdeploy profile_throughput, profile_pipeline_api, profile_generation: printed result"
-    writes = "lmdeploy"
+    writes = "LMDeploy"
     samples = PROFILE_SAMPLES
 
     def detect(self, head: Head) -> str | None:

@@ -19,7 +19,7 @@ class LMDeployServingText(DocumentParser):
     name = "lmdeploy_serving_text"
     version = 1
     title = "lmdeploy profile_restful_api.py (0.6 and later): printed result"
-    writes = "lmdeploy"
+    writes = "LMDeploy"
     samples = SERVING_SAMPLES
 
     def detect(self, head: Head) -> str | None:

@@ -32,7 +32,7 @@ class MindIEModelTestGrid(DocumentParser):
     name = "mindie_modeltest_grid"
     version = 1
     title = "MindIE modeltest (new): {task}_{pa|fa}_batch{B}_tp{W}_result.csv with text grids"
-    writes = "MindIE modeltest"
+    writes = "MindIE ModelTest"
     samples = GRID_SAMPLES
 
     def detect(self, head: Head) -> str | None:

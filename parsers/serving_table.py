@@ -27,7 +27,7 @@ class ServingTable(DocumentParser):
     name = "serving_table"
     version = 1
     title = "CSV of serving results in the words of vLLM or SGLang (vllm bench sweep's summary.csv)"
-    writes = "vllm, sglang"
+    writes = "vLLM, SGLang"
     samples = SAMPLES
 
     def detect(self, head: Head) -> str | None:

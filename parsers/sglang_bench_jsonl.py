@@ -26,7 +26,7 @@ class SGLangBench(DocumentParser):
     name = "sglang_bench_jsonl"
     version = 1
     title = "sglang.bench_serving --output-file (JSON lines, whatever the suffix)"
-    writes = "sglang"
+    writes = "SGLang"
     samples = JSONL_SAMPLES
 
     def detect(self, head: Head) -> str | None:

@@ -19,7 +19,7 @@ class SGLangBenchText(DocumentParser):
     name = "sglang_bench_text"
     version = 1
     title = "sglang.bench_serving, bench_offline_throughput: printed result, once or many times"
-    writes = "sglang"
+    writes = "SGLang"
     samples = TEXT_SAMPLES
 
     def detect(self, head: Head) -> str | None:

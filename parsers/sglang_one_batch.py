@@ -92,7 +92,7 @@ class SGLangOneBatch(DocumentParser):
     name = "sglang_one_batch"
     version = 1
     title = "sglang bench_one_batch, bench_one_batch_server, bench_offline_throughput"
-    writes = "sglang"
+    writes = "SGLang"
     samples = SAMPLES
 
     def detect(self, head: Head) -> str | None:

@@ -29,7 +29,7 @@ class VLLMBench(DocumentParser):
     name = "vllm_bench_json"
     version = 1
     title = "vllm bench serve --save-result (and benchmark_serving.py)"
-    writes = "vllm"
+    writes = "vLLM"
     samples = JSON_SAMPLES
 
     def detect(self, head: Head) -> str | None:

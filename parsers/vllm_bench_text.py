@@ -24,7 +24,7 @@ class VLLMBenchText(DocumentParser):
     name = "vllm_bench_text"
     version = 1
     title = "vllm bench serve: printed result, once or many times"
-    writes = "vllm"
+    writes = "vLLM"
     samples = TEXT_SAMPLES
 
     def detect(self, head: Head) -> str | None:

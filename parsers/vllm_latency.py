@@ -26,7 +26,7 @@ class VLLMLatency(DocumentParser):
     name = "vllm_latency"
     version = 1
     title = "vllm bench latency: --output-json, or the printed lines"
-    writes = "vllm"
+    writes = "vLLM"
     samples = LATENCY_SAMPLES
 
     def detect(self, head: Head) -> str | None:

@@ -26,7 +26,7 @@ class VLLMOfflineTable(DocumentParser):
     name = "vllm_offline_table"
     version = 1
     title = "CSV or TSV of vllm bench throughput's or latency's results"
-    writes = "vllm"
+    writes = "vLLM"
     samples = TABLE_SAMPLES
 
     def detect(self, head: Head) -> str | None:

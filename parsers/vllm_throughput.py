@@ -30,7 +30,7 @@ class VLLMThroughput(DocumentParser):
     name = "vllm_throughput"
     version = 1
     title = "vllm bench throughput: --output-json, or the printed line"
-    writes = "vllm"
+    writes = "vLLM"
     samples = THROUGHPUT_SAMPLES
 
     def detect(self, head: Head) -> str | None:

@@ -161,6 +161,11 @@ class Results:
         yield from self._length_remarks()
         if cached := sum(t.cached_tokens or 0 for t in self.known):
             yield f"the server had {cached} prompt tokens in its prefix cache: restart it, or choose another --seed"
+        if whole := sum(t.output_tokens > 1 and t.ttft == t.e2e for t in self.known):
+            yield (
+                f"{whole} of {len(self.known)} answers came in one piece (the server, something in between or this "
+                "machine held them back): their time to first token is the whole time, their time per output token 0"
+            )
         cpu, late = self.client["cpu"], self.client["loop_late_p50"] or 0
         if cpu > _BUSY or late > _LATE:
             yield (

@@ -307,6 +307,17 @@ def test_short_outputs_and_a_prefix_cache_are_said(words: Any) -> None:
     assert note in cell(folder(run(*words("cached"))))["notes"]
 
 
+def test_answers_that_came_in_one_piece_are_said(words: Any) -> None:
+    """A proxy that buffers, or a machine that is late: no time between tokens was seen."""
+    directory = folder(run(*words("buffered")))
+    document, rows = cell(directory), requests(directory)
+    assert len(rows) == 4
+    assert all(row["ttft"] == row["e2e"] and row["tpot"] == 0 for row in rows)
+    (note,) = [n for n in document["notes"] if "in one piece" in n]
+    assert note.startswith("4 of 4 answers came in one piece")
+    assert not any("in one piece" in n for n in cell(folder(run(*words("slow"))))["notes"])
+
+
 def test_failures_are_counted_by_kind(words: Any, tmp_path: Path) -> None:
     """Of two rounds through all illnesses; the first request of all was the probe."""
     done = run(*words("ill", "--num_clients", "1", "--input_num", 18, "--timeout", "0.4", "--warmup", 0))

@@ -67,7 +67,10 @@ def test_a_sweep_is_measured_and_answered(server: str, model: Path, tmp_path: Pa
         assert row["output_len_mode"] == "constant"
         assert row["output_tokens_per_second"] > 0
         assert 0 < row["ttft_p50"] <= row["e2e_p50"]
-        assert row["tpot_p50"] > 0
+        if not row["tpot_p50"] > 0:  # a busy machine got the tokens of an answer at once, which the cell says
+            name = "bz{concurrency}_input{input_len}_output{output_len}".format_map(row)
+            notes = json.loads((directory / f"cells/{name}.json").read_text())["notes"]
+            assert any("answers came in one piece" in note for note in notes)
         assert Path(row["source"].rsplit(":", 1)[0]).is_relative_to(directory)
     requests = ask(db, "SELECT input_tokens, output_tokens, success FROM requests")
     # the server's own counts: prompts are as long as asked for, and so are the outputs

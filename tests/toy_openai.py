@@ -1,6 +1,6 @@
 """A small OpenAI-compatible server with bad manners on request: ``python -m tests.toy_openai`` prints its port.
 
-The first part of the path says how it behaves (``/plain/v1/completions``); see `_MANNERS`.  It answers requests in the
+The first part of the path says how it behaves (``/plain/v1/completions``).  It answers requests in the
 order in which they arrive with words of one token each, and streams one chunk per token.
 """
 
@@ -53,11 +53,28 @@ async def _answer(writer: asyncio.StreamWriter, manner: str, chat: bool, body: d
         _whole(writer, 400, {"error": f"unknown fields: {sorted(refused)}" if manner == "picky" else "malformed"})
     elif manner == "ill" and (ill := _ILL[number % len(_ILL)]):
         await ill(writer, _Stream(writer, chat))
+    elif manner == "buffered":
+        held = _Held()
+        await _stream(held, manner, chat, body)
+        writer.write(held.data)
     else:
         await _stream(writer, manner, chat, body)
 
 
-async def _stream(writer: asyncio.StreamWriter, manner: str, chat: bool, body: dict[str, Any]) -> None:
+class _Held:
+    """A writer that sends nothing yet, as a proxy that buffers."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def _stream(writer: Any, manner: str, chat: bool, body: dict[str, Any]) -> None:
     stream = _Stream(writer, chat)
     stream.open(framed=manner != "unframed")
     tokens = body["max_tokens"] // 2 if manner == "short" else body["max_tokens"]
@@ -79,7 +96,7 @@ async def _stream(writer: asyncio.StreamWriter, manner: str, chat: bool, body: d
 
 
 class _Stream:
-    def __init__(self, writer: asyncio.StreamWriter, chat: bool) -> None:
+    def __init__(self, writer: Any, chat: bool) -> None:
         self.writer, self.chat, self.framed = writer, chat, True
 
     def open(self, *, framed: bool = True) -> None:
