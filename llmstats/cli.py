@@ -90,13 +90,13 @@ def query(
     elif any(p in _HELP for p in parameters):
         _explain(question, queries)
     else:
-        emit(open_store(db, queries).query(question, **parameters_of(parameters)), form, output)
+        emit(open_store(db, queries).query(question, **parameters_of(parameters, queries)), form, output)
 
 
 def _list_queries(queries: str | None, form: str | None, output: str | None) -> None:
     from llmstats import questions
 
-    known = [*questions.list_queries(), *(questions.own(queries) if queries else ())]
+    known = [*questions.list_queries(), *questions.own(queries)]
     rows = [(q.name, q.title, " ".join(f"--{p.name} {p.default}" for p in q.parameters)) for q in known]
     _listing(("query", "answers", "parameters"), rows, form, output)
 
@@ -133,7 +133,7 @@ def _explain(name: str, queries: str | None) -> None:
     """A query's documentation as text: what it answers, what its columns are, its parameters."""
     from llmstats import questions
 
-    question = questions.find(name, questions.own(queries) if queries else ())
+    question = questions.find(name, questions.own(queries))
     click.echo("\n\n".join(part for part in (question.title, question.description) if part))
     for p in question.parameters:
         click.echo(f"\n--{p.name.replace('_', '-')} {p.type} (default {p.default})\n    {p.text}")

@@ -102,8 +102,12 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return pairs
 
 
-def parameters_of(words: Sequence[str]) -> dict[str, str]:
-    """``--threshold 0.01 --min-steps=500 --strict`` as a mapping; what is true or false may stand alone, for true."""
+def parameters_of(words: Sequence[str], queries: str | None = None) -> dict[str, str]:
+    """``--threshold 0.01 --min-steps=500 --strict`` as a mapping; what is true or false may stand alone, for true.
+
+    Args:
+        queries: directory of a user's own queries, which have such parameters too.
+    """
     found: dict[str, str] = {}
     left = list(words)
     while left:
@@ -113,17 +117,17 @@ def parameters_of(words: Sequence[str]) -> dict[str, str]:
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         if not equals:
-            value = "true" if _stands_alone(name, left) else left.pop(0) if left else ""
+            value = "true" if _stands_alone(name, left, queries) else left.pop(0) if left else ""
             if not value:
                 raise InputError(f"{word} needs a value")
         found[name] = value
     return found
 
 
-def _stands_alone(name: str, left: Sequence[str]) -> bool:
+def _stands_alone(name: str, left: Sequence[str], queries: str | None) -> bool:
     """Whether a word is a parameter that is true or false, without a value behind it."""
-    from llmstats.questions import list_queries
+    from llmstats.questions import list_queries, own
 
     if left and not left[0].startswith("--"):
         return False
-    return any(p.name == name and p.type == "BOOLEAN" for q in list_queries() for p in q.parameters)
+    return any(p.name == name and p.type == "BOOLEAN" for q in (*list_queries(), *own(queries)) for p in q.parameters)

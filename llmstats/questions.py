@@ -194,8 +194,8 @@ def _uses(sql: str, other: str) -> bool:
 # --------------------------------------------------------------------------- a user's own
 
 
-def own(folder: str) -> tuple[Question, ...]:
-    """The queries of a user: the files ``*.sql`` of a directory, by name.
+def own(folder: str | None) -> tuple[Question, ...]:
+    """The queries of a user: the files ``*.sql`` of a directory, by name; none where no directory is given.
 
     A file holds one ``CREATE MACRO name(…) AS TABLE …``, or one question (``SELECT`` …) that becomes a query of the
     file's name without parameters.
@@ -203,6 +203,8 @@ def own(folder: str) -> tuple[Question, ...]:
     Raises:
         InputError: no such directory, a file that is neither, or a name that is taken.
     """
+    if not folder:
+        return ()
     try:
         names = sorted(n for n in os.listdir(folder) if n.endswith(".sql"))
         texts = {n: _text(os.path.join(folder, n)) for n in names}

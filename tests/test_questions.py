@@ -69,6 +69,15 @@ def test_own_queries_are_listed_and_explained(store, mine, monkeypatch):
     assert asked.output == "run_id,low\ntoy/1,0.5\n"
 
 
+@pytest.mark.parametrize(("words", "shown"), [([], "run_id\n"), (["--ended"], "run_id\ntoy/1\n")])
+def test_what_is_true_or_false_stands_alone(store, tmp_path, words, shown):
+    parameter = "-- parameter: ended BOOLEAN = false -- those that ended"
+    macro = "CREATE MACRO of_mine(ended BOOLEAN := false) AS TABLE SELECT run_id FROM runs WHERE ended"
+    (tmp_path / "of_mine.sql").write_text(f"-- Which runs ended?\n--\n{parameter}\n{macro}")
+    command = ["query", "of_mine", *words, "--db", store, "--format", "csv"]
+    assert CliRunner().invoke(main, [*command, "--queries", str(tmp_path)]).output == shown
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
