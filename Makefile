@@ -4,8 +4,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-# Two processes, each file of tests in one of them.  PYTEST_ARGS='' is one process, PYTEST_ARGS=tests/test_cli.py one file.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Two processes, each file of tests in one of them, begun in order.  PYTEST_ARGS='' is one process, PYTEST_ARGS=tests/test_cli.py one file.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip install --quiet --prefer-binary --disable-pip-version-check -c constraints.txt
 DEMO := build/demo
 

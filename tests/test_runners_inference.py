@@ -20,7 +20,7 @@ import llmstats
 from .runnerkit import folder, module, run, told
 from .tiny_llama import save_model, write_lambada, write_mmlu
 
-pytestmark = [pytest.mark.runners, pytest.mark.xdist_group("inference")]
+pytestmark = pytest.mark.runners
 
 BATCH = 5
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-pytestmark = [pytest.mark.wheel, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.wheel
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "work_dirs"
