@@ -10,6 +10,7 @@ the final record those of one.  ``train_runtime`` stands in both, so the final r
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -154,6 +155,15 @@ def fingerprint(losses: Sequence[float]) -> str | None:
     first = [f"{loss:.4g}" for loss in losses[:_PRINTS]]
     enough = len(first) == _PRINTS or (len(first) > 1 and "0" not in first)
     return "hf:" + "|".join(first) if enough and len(set(first)) == len(first) else None
+
+
+_ROUNDED = 4
+
+
+def loss_precision(values: Sequence[float]) -> str:
+    """Of all losses of a run: the Trainer rounds them to four decimals before version 5, later to none."""
+    known = [value for value in values if math.isfinite(value)]
+    return str(_ROUNDED) if all(value == round(value, _ROUNDED) for value in known) else FULL
 
 
 # --------------------------------------------------------------------------- kinds of records

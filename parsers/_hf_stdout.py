@@ -19,7 +19,7 @@ from llmstats.parsing import Place
 from llmstats.records import Column, Event, Points, Run
 from llmstats.training import microseconds, run_name
 
-from ._hf import figure, is_final, numbers, phase_of, seconds
+from ._hf import figure, is_final, loss_precision, numbers, phase_of, seconds
 from ._literals import read_repr
 
 RECORD = re.compile(r"\{'[^{}\n]*\}")
@@ -334,10 +334,12 @@ def points_of(segment: Segment) -> Iterator[Points]:
 def _points(run: str, phase: str, records: list[Record]) -> Points:
     """Records with the same keys, all with a step or all without."""
     rows = [numbers(r.values) for r in records]
-    columns = {
-        key: Column(np.array([row[key] for row in rows], np.float64), precision_of(records[0].values[key], key))
-        for key in rows[0]
-    }
+    columns = {}
+    for key, printed in ((key, records[0].values[key]) for key in rows[0]):
+        values = [row[key] for row in rows]
+        rounded = (phase, key) == ("train", "loss") and not isinstance(printed, str)
+        precision = loss_precision(values) if rounded else precision_of(printed, key)
+        columns[key] = Column(np.array(values, np.float64), precision)
     steps = [r.step for r in records if r.step is not None]
     times = [r.time for r in records if r.time is not None]
     return Points(

@@ -15,9 +15,20 @@ import numpy as np
 from llmstats.documents import Json
 from llmstats.errors import ParseError
 from llmstats.parsing import DocumentParser, Head, Place
-from llmstats.records import Column, Issue, Item, Points, Run
+from llmstats.records import FULL, Column, Issue, Item, Points, Run
 
-from ._hf import NAMES, figures, fingerprint, is_final, numbers, output_dir, phase_of, step_of, trained_by
+from ._hf import (
+    NAMES,
+    figures,
+    fingerprint,
+    is_final,
+    loss_precision,
+    numbers,
+    output_dir,
+    phase_of,
+    step_of,
+    trained_by,
+)
 from ._samples_hf import STATE_SAMPLES
 
 _CONFIG = ("max_steps", "num_train_epochs", "logging_steps", "eval_steps", "save_steps", "train_batch_size")
@@ -32,7 +43,7 @@ class HFTrainerState(DocumentParser):
     """The run of the output directory."""
 
     name = "hf_trainer_state"
-    version = 1
+    version = 2
     title = "Hugging Face Trainer's trainer_state.json"
     writes = "transformers"
     names = NAMES
@@ -91,7 +102,8 @@ def _points(run: str, phase: str, key: str, values: list[tuple[int, int, float]]
         rows = [row for row in values if (row[0] < 0) is stepless]
         if rows:
             steps, lines, numbers_ = zip(*rows, strict=True)
-            column = Column(np.array(numbers_, np.float64))
+            precision = loss_precision(numbers_) if (phase, key) == ("train", "loss") else FULL
+            column = Column(np.array(numbers_, np.float64), precision)
             at = None if stepless else np.array(steps, np.int64)
             yield Points(run, phase, np.array(lines, np.int64), {key: column}, at)
 

@@ -31,7 +31,7 @@ class HFTrainerStdout(DocumentParser):
     """One run per start of a training in the file."""
 
     name = "hf_trainer_stdout"
-    version = 1
+    version = 2
     title = "Hugging Face Trainer's stdout (transformers, TRL, LLaMA-Factory, ms-swift)"
     writes = "transformers"
     names = {**NAMES, "tqdm": NAMES["elapsed_time"]}

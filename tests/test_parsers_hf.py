@@ -52,6 +52,29 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("name", ["trainer_state.json", "train.log"])
+@pytest.mark.parametrize(
+    ("losses", "precision"),
+    [([0.0013, 0.0012, 0.0014], "4"), ([0.0013, 0.00125, 0.0014], "full"), ([0.0013, float("nan"), 0.0014], "4")],
+)
+def test_losses_that_the_trainer_rounded_are_known_to_four_decimals(
+    tmp_path: Path, name: str, losses: list[float], precision: str
+) -> None:
+    """Before transformers 5 it rounds them before anything is written, so files of all digits have four."""
+    records = [{"loss": loss, "learning_rate": 1.25e-05, "epoch": i / 10} for i, loss in enumerate(losses, 1)]
+    history = [{**record, "step": i} for i, record in enumerate(records, 1)]
+    bars = [f" 33%|███       | {i}/3 [00:0{i}<00:02,  1.00s/it]" for i in (1, 2, 3)]
+    texts = {
+        "trainer_state.json": json.dumps({"global_step": 3, "max_steps": 3, "log_history": history}),
+        "train.log": "".join(f"{record}\n{bar}\n" for record, bar in zip(records, bars, strict=True)),
+    }
+    (tmp_path / name).write_text(texts[name])
+    db = llmstats.open(str(tmp_path / "s.duckdb"))
+    db.ingest(tmp_path / name, workers=1)
+    found = db.query("SELECT metric, precision FROM series WHERE metric IN ('loss', 'learning_rate') ORDER BY 1")
+    assert found.rows == [("learning_rate", "full"), ("loss", precision)]
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(len(FILES))))[::29])
 def test_one_output_directory_is_one_run_and_says_each_value_once(tmp_path: Path, order: tuple[int, ...]) -> None:
     db = llmstats.open(str(tmp_path / "s.duckdb"))
