@@ -83,6 +83,8 @@ def query(
     Without a name: the list of queries with their parameters. `llmstats query convergence --threshold 0.01`;
     `llmstats query convergence --help` explains one.
     """
+    from llmstats.questions import needed
+
     if question is None:
         _list_queries(queries, form, output)
     elif question in _HELP:
@@ -90,7 +92,8 @@ def query(
     elif any(p in _HELP for p in parameters):
         _explain(question, queries)
     else:
-        emit(open_store(db, queries).query(question, **parameters_of(parameters, queries)), form, output)
+        given = parameters_of(parameters, needed(question, queries))
+        emit(open_store(db, queries).query(question, **given), form, output)
 
 
 def _list_queries(queries: str | None, form: str | None, output: str | None) -> None:
@@ -133,7 +136,7 @@ def _explain(name: str, queries: str | None) -> None:
     """A query's documentation as text: what it answers, what its columns are, its parameters."""
     from llmstats import questions
 
-    question = questions.find(name, questions.own(queries))
+    question = questions.find(name, questions.needed(name, queries))
     click.echo("\n\n".join(part for part in (question.title, question.description) if part))
     for p in question.parameters:
         click.echo(f"\n--{p.name.replace('_', '-')} {p.type} (default {p.default})\n    {p.text}")

@@ -16,6 +16,7 @@ from llmstats.errors import InputError
 if TYPE_CHECKING:
     from llmstats.database import Database
     from llmstats.query import Answer
+    from llmstats.questions import Question
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,11 +103,11 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return pairs
 
 
-def parameters_of(words: Sequence[str], queries: str | None = None) -> dict[str, str]:
+def parameters_of(words: Sequence[str], own: Sequence[Question] = ()) -> dict[str, str]:
     """``--threshold 0.01 --min-steps=500 --strict`` as a mapping; what is true or false may stand alone, for true.
 
     Args:
-        queries: directory of a user's own queries, which have such parameters too.
+        own: a user's own queries, which have such parameters too.
     """
     found: dict[str, str] = {}
     left = list(words)
@@ -117,17 +118,17 @@ def parameters_of(words: Sequence[str], queries: str | None = None) -> dict[str,
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         if not equals:
-            value = "true" if _stands_alone(name, left, queries) else left.pop(0) if left else ""
+            value = "true" if _stands_alone(name, left, own) else left.pop(0) if left else ""
             if not value:
                 raise InputError(f"{word} needs a value")
         found[name] = value
     return found
 
 
-def _stands_alone(name: str, left: Sequence[str], queries: str | None) -> bool:
+def _stands_alone(name: str, left: Sequence[str], own: Sequence[Question]) -> bool:
     """Whether a word is a parameter that is true or false, without a value behind it."""
-    from llmstats.questions import list_queries, own
+    from llmstats.questions import list_queries
 
     if left and not left[0].startswith("--"):
         return False
-    return any(p.name == name and p.type == "BOOLEAN" for q in (*list_queries(), *own(queries)) for p in q.parameters)
+    return any(p.name == name and p.type == "BOOLEAN" for q in (*list_queries(), *own) for p in q.parameters)

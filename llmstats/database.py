@@ -51,7 +51,7 @@ class Database:
         """
         from llmstats import query, questions
 
-        mine = questions.own(self._queries)
+        mine = questions.needed(name_or_sql, self._queries)
         with self._store.reading() as con:
             return query.run(con, name_or_sql, {k: str(v) for k, v in parameters.items()}, mine)
 

@@ -219,6 +219,17 @@ def own(folder: str | None) -> tuple[Question, ...]:
     return tuple(found)
 
 
+def needed(question: str, folder: str | None) -> tuple[Question, ...]:
+    """A user's own queries as far as a question may call them: those of llmstats answer whatever is wrong with these.
+
+    Raises:
+        InputError: see `own`.
+    """
+    name = question.strip()
+    ours = any(q.name == LISTINGS.get(name, name) for q in list_queries())
+    return () if ours else own(folder)
+
+
 def _text(path: str) -> str:
     try:
         with open(path, encoding="utf-8-sig") as file:

@@ -69,6 +69,17 @@ def test_own_queries_are_listed_and_explained(store, mine, monkeypatch):
     assert asked.output == "run_id,low\ntoy/1,0.5\n"
 
 
+def test_a_broken_query_of_a_user_stops_only_their_own(store, mine, monkeypatch):
+    (mine / "broken.sql").write_text("SELEC 1")
+    monkeypatch.setenv("LLMSTATS_QUERIES", str(mine))
+    asked = CliRunner().invoke(main, ["query", "run_list", "--db", store, "--columns", "run_id", "--format", "csv"])
+    assert asked.output == "run_id\ntoy/1\n"
+    assert llmstats.open(store, queries=str(mine)).query("runs").rows
+    for question in ("losses", "FROM losses()"):
+        with pytest.raises(InputError, match=r"broken\.sql"):
+            llmstats.open(store, queries=str(mine)).query(question)
+
+
 @pytest.mark.parametrize(("words", "shown"), [([], "run_id\n"), (["--ended"], "run_id\ntoy/1\n")])
 def test_what_is_true_or_false_stands_alone(store, tmp_path, words, shown):
     parameter = "-- parameter: ended BOOLEAN = false -- those that ended"
