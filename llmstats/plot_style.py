@@ -96,9 +96,28 @@ def short(text: str, columns: int) -> str:
     return f"{head}…{tail}"
 
 
-def named(experiment: str, device: str | None) -> str:
-    """An experiment and what it ran on, as much of it as leaves room for what is said of it."""
-    return short(experiment, 48) + (f" ({short(device, 24)})" if device else "")
+def apart(names: Sequence[str], columns: int) -> list[str]:
+    """Names in so many columns (see `short`); those that would look alike begin shortly before they differ."""
+    cut = {name: short(name, columns) for name in names}
+    looks = list(cut.values())
+    alike = [name for name, text in cut.items() if looks.count(text) > 1]
+    for text in {cut[name] for name in alike}:
+        group = [name for name in alike if cut[name] == text]
+        pairs = zip(min(group), max(group), strict=False)  # if these begin alike, all do
+        differ = next((i for i, (a, b) in enumerate(pairs) if a != b), 0)
+        cut |= {name: short(f"…{name[max(0, differ - _BEFORE) :]}", columns) for name in group}
+    return [cut[name] for name in names]
+
+
+#: Characters kept in front of the place where two long names differ.
+_BEFORE = 4
+
+
+def named(drawn: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Experiments and what they ran on, as much of it as leaves room for what is said of them."""
+    names = apart([experiment for experiment, _ in drawn], 48)
+    devices = (f" ({short(device, 24)})" if device else "" for _, device in drawn)
+    return [name + device for name, device in zip(names, devices, strict=True)]
 
 
 def plain(value: float, _: object = None) -> str:

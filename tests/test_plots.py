@@ -308,6 +308,17 @@ def test_a_curve_of_one_point_is_seen() -> None:
     assert_readable(figure)
 
 
+@pytest.mark.parametrize("name", ["convergence", "throughput"])
+def test_a_training_of_one_record_is_seen(tmp_path: Path, name: str) -> None:
+    data = fetch(train(tmp_path, [1.0], time=2.0, tokens_per_sec=512.0), name)
+    axes = drawn({"convergence": plot_convergence, "throughput": plot_throughput}[name].draw, data).axes[0]
+    if name == "convergence":
+        assert axes.lines[0].get_marker() == "."
+    else:
+        (stairs,) = axes.patches
+        assert np.ptp(stairs.get_path().vertices[:, 0]) == 1
+
+
 def test_many_experiments_with_long_names_stay_readable() -> None:
     name = "a_very_long_experiment_name_" * 6
     curves = [
@@ -375,6 +386,15 @@ def test_text_is_shortened_in_the_middle() -> None:
     assert plot_style.short("abcdefghij", 7) == "abcd…ij"
     chinese = plot_style.short("中文实验收敛曲线", 9)
     assert (chinese[:3], "…" in chinese, chinese[-1]) == ("中文实", True, "线")
+
+
+def test_names_that_would_look_alike_begin_where_they_differ() -> None:
+    long = [f"{'a' * 30}_node{i:03}_{'z' * 30}" for i in range(12)]
+    cut = plot_style.apart([*long, "short", long[0]], 24)
+    assert cut[0] == cut[-1] == "…ode000_zzzzzzzz…zzzzzzz"
+    assert cut[12] == "short"
+    assert len(set(cut)) == 13
+    assert all(len(name) <= 24 for name in cut)
 
 
 @pytest.mark.parametrize(

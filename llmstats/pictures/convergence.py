@@ -56,9 +56,10 @@ def _styles(curves: Sequence[Curve]) -> list[dict[str, Any]]:
 
 
 def _line(axes: Axes, curve: Curve, look: dict[str, Any]) -> None:
-    few = len(curve.steps) == 1
-    axes.plot(curve.steps, curve.values, color=look["color"], linewidth=0.6, alpha=0.45, marker="." if few else None)
-    axes.plot(curve.mean_steps, curve.means, linewidth=2.0, **look)
+    one = curve.steps[0] == curve.steps[-1]
+    axes.plot(curve.steps, curve.values, color=look["color"], linewidth=0.6, alpha=0.45, marker="." if one else None)
+    one = len(curve.means) > 0 and curve.mean_steps[0] == curve.mean_steps[-1]
+    axes.plot(curve.mean_steps, curve.means, linewidth=2.0, marker="." if one else None, **look)
 
 
 def _scales(axes: Axes, data: Curves) -> None:
@@ -143,8 +144,11 @@ def _words(data: Curves) -> Words:
 
 
 def _keys(data: Curves) -> list[list[Key]]:
-    named = _named(data)
-    keys = [[Key(_says(curve), {"linewidth": 2.4, **look})] for curve, look in named]
+    curves = _named(data)
+    names = named([(curve.experiment, curve.device) for curve, _ in curves])
+    keys = [
+        [Key(_says(curve, name), {"linewidth": 2.4, **look})] for name, (curve, look) in zip(names, curves, strict=True)
+    ]
     if len(data.curves) > NAMED:
         more = f"{len(data.curves) - NAMED:,} more, not named here (choose with --pick)"
         keys.append([Key(more, {"color": _OTHERS, "linewidth": 2.4})])
@@ -157,11 +161,10 @@ def _named(data: Curves) -> list[tuple[Curve, dict[str, Any]]]:
     return [(curve, look) for curve, look in pairs if look["color"] != _OTHERS]
 
 
-def _says(curve: Curve) -> str:
+def _says(curve: Curve, name: str) -> str:
     verdict = f"{curve.verdict}: {curve.reason}"
     if curve.verdict == "converged":
         verdict = f"converged at step {curve.smoothed:,}"
-    name = named(curve.experiment, curve.device)
     if not curve.resumes:
         return f"{name} – {verdict}"
     steps = ", ".join(f"{step:,}" for step in curve.resumes[:4]) + (" …" if len(curve.resumes) > 4 else "")

@@ -15,7 +15,21 @@ from llmstats import questions
 from llmstats.errors import InputError
 from llmstats.picture import Picture
 from llmstats.plot_data import command, count
-from llmstats.plot_style import BLANK, COLOURS, GREY, INK, PALE, Key, Words, grid, number_axis, plain, sheet, short
+from llmstats.plot_style import (
+    BLANK,
+    COLOURS,
+    GREY,
+    INK,
+    PALE,
+    Key,
+    Words,
+    apart,
+    grid,
+    number_axis,
+    plain,
+    sheet,
+    short,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -236,8 +250,8 @@ def _keys(data: Data) -> list[list[Key]]:
     bound = f"bound from {first.bound_from.partition(';')[0]}"
     mean = f"reference, mean of {len(first.references)}" if len(first.references) > 1 else "reference"
     keys = [[Key(mean, {"color": INK, "linewidth": 1.8}), Key(bound, {"color": "#C8C8C8", "linewidth": 8})]]
-    for parity, look in zip(data.drawn, _looks(), strict=False):
-        name = short(", ".join(line.name for line in parity.candidates), 48)
+    names = apart([", ".join(line.name for line in parity.candidates) for parity in data.drawn], 48)
+    for name, parity, look in zip(names, data.drawn, _looks(), strict=False):
         style = {"color": look["color"], "linestyle": look["linestyle"], "marker": look["marker"], "linewidth": 1.8}
         keys.append([Key(f"{name} – {_says(parity)}", style)])
     untold = [p for p in data.parities if p.reason]

@@ -52,9 +52,11 @@ def draw(data: Trends) -> Figure:
     top = max(_highest(p) for p in panels)
     ends = min(r.first[0] for p in panels for r in p.runs), max(r.last[-1] for p in panels for r in p.runs)
     alike = len({p.unit for p in panels}) == 1
-    for i, panel in enumerate(panels):
+    names = named([(p.experiment, p.device) for p in panels])
+    for i, (panel, name) in enumerate(zip(panels, names, strict=True)):
         axes = figure.add_subplot(spec[i])
         _panel(axes, panel, ends)
+        axes.set_title(_says(panel, name), loc="left", size=10, weight="bold", color=INK)
         axes.set_ylim(0, (top if alike else _highest(panel)) * 1.12)
         _name_medians(axes, panel.runs)
         if i == len(panels) - 1:
@@ -87,7 +89,6 @@ def _panel(axes: Axes, panel: Panel, ends: tuple[float, float]) -> None:
     number_axis(axes.yaxis)
     grid(axes)
     axes.set_ylabel(panel.unit)
-    axes.set_title(_says(panel), loc="left", size=10, weight="bold", color=INK)
 
 
 def _run(axes: Axes, run: Speed, attempt: int) -> None:
@@ -98,8 +99,10 @@ def _run(axes: Axes, run: Speed, attempt: int) -> None:
         room = max(0.5, (high - low) / 1200 - (last - first) / 2)  # a single step of many is seen too
         axes.axvspan(first - room, last + room, color=_SHADES.get(cause, _SHADES["not known"]), linewidth=0, zorder=0)
     edges = np.concatenate([run.first[:1], (run.last[:-1] + run.first[1:]) / 2, run.last[-1:]])
+    if edges[0] == edges[-1]:  # one record
+        edges = edges + np.linspace(-0.5, 0.5, len(edges))
     axes.stairs(run.speed, edges, baseline=None, linewidth=1.8, **_look(attempt))
-    axes.plot([run.first[0], run.last[-1]], [run.median] * 2, color=colour, linewidth=0.9, linestyle=(0, (5, 3)))
+    axes.plot([edges[0], edges[-1]], [run.median] * 2, color=colour, linewidth=0.9, linestyle=(0, (5, 3)))
     if attempt:
         axes.axvline(run.first[0], color=GREY, linewidth=0.9, linestyle=":", zorder=1)
 
@@ -126,19 +129,20 @@ def _rounded(value: float) -> float:
 
 
 def _words(data: Trends) -> Words:
-    note = f"Mean over each {data.every:,} steps. Shaded: slower than {plain(data.drop)} times the run's median."
+    each = f"Mean over each {data.every:,} steps" if data.every > 1 else "The speed of each step"
+    note = f"{each}. Shaded: slower than {plain(data.drop)} times the run's median."
     return Words("How steady was the training speed?", note, _keys(data), data.footer)
 
 
-def _says(panel: Panel) -> str:
+def _says(panel: Panel, name: str) -> str:
     drops = [(first, last, ratio) for run in panel.runs for first, last, ratio, _ in run.drops]
     if not drops:
-        return short(f"{named(panel.experiment, panel.device)} – steady", _TITLE)
+        return short(f"{name} – steady", _TITLE)
     first, last, ratio = min(drops, key=lambda d: d[2])
     count = f"{len(drops)} drops, the worst" if len(drops) > 1 else "1 drop,"
     where = f"steps {first:,}–{last:,}" if last > first else f"step {first:,}"
     tail = f" – {count} to {ratio:.0%} at {where}"
-    return short(named(panel.experiment, panel.device), _TITLE - len(tail)) + tail
+    return short(name, _TITLE - len(tail)) + tail
 
 
 def _keys(data: Trends) -> list[list[Key]]:
