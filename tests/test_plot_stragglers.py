@@ -60,6 +60,34 @@ def test_what_is_not_logged_is_no_zero(path: str) -> None:
     assert [(int(r), one.edges[c] < 31 * 50 < one.edges[c + 1]) for r, c in missing] == [(2, True)]
 
 
+@pytest.mark.parametrize("ranks", [2, 4, 8])
+@pytest.mark.parametrize("share", [0.6, 1.0])
+def test_those_who_wait_are_pale(tmp_path: Path, ranks: int, share: float) -> None:
+    """Of few ranks the late one is itself the quick quarter: it does not wait for others in its step."""
+    store = fresh_store(tmp_path / "s.duckdb")
+    data, work = usual(ranks, 200)
+    late = np.random.default_rng(1).random(200) < share
+    data[late, 1] += 3
+    put(store, "a", data, in_step(data, 4 * work))
+    (one,) = fetch(str(tmp_path / "s.duckdb")).maps
+    assert one.behind[1].max() > 0.4
+    assert np.delete(one.behind, 1, axis=0).max() < 0.1
+
+
+def test_too_few_records_are_drawn_and_not_judged(tmp_path: Path) -> None:
+    store = fresh_store(tmp_path / "s.duckdb")
+    data, work = usual(8, 20)
+    data[:, 5] += 3
+    put(store, "short", data, in_step(data, 4 * work))
+    store.commit(logged("nothing", {"data": 0 * data, "apart": 0 * work}))
+    maps = fetch(str(tmp_path / "s.duckdb"))
+    assert [one.run_id for one in maps.maps] == ["short"]
+    figure = drawn(picture.draw, maps)
+    assert "short – cannot tell" in words(figure)
+    assert "cannot tell: at most 10 records of a rank to compare after the warm-up; 20 are needed" in words(figure)
+    assert_readable(figure)
+
+
 def test_findings_are_numbered_and_told(path: str) -> None:
     figure = drawn(picture.draw, fetch(path))
     said = words(figure)

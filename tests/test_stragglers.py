@@ -15,6 +15,7 @@ from llmstats import query
 from llmstats.answers import _rank_shapes, _stragglers
 from llmstats.answers._rank_shapes import Layout, shape, spans
 from llmstats.answers._rank_times import RankTimes
+from llmstats.errors import QueryError
 from llmstats.records import Run
 from llmstats.store import Store
 
@@ -77,6 +78,20 @@ def test_beyond_what_a_late_peer_explains_a_rank_is_slow_itself(store):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", ["even", "uneven"])
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.7, 0.85, 1.0])
+@pytest.mark.parametrize(("ranks", "late"), [(2, [1]), (4, [1]), (8, [2, 5]), (16, range(8, 16))])
+def test_however_often_a_loader_is_late_its_peers_do_not_compute_slowly(ranks, late, share, size):
+    """In half of the steps, in most, in all; by 3 s of 4 or by up to 6 s."""
+    rng = np.random.default_rng(7)
+    data, work = usual(ranks, 300)
+    by = np.where(rng.random(300) < share, 3 if size == "even" else rng.uniform(0.5, 6, 300), 0)
+    data[:, list(late)] += by[:, None]
+    found = _stragglers.find(table(data, in_step(data, 4 * work)), 0.2, 0.02, 0.7)
+    assert {f.phase for f in found} == {"data"}
+    assert {r for f in found for r in f.ranks} == set(late)
+
+
 def test_a_slow_computer_hides_among_those_who_wait_for_it(store):
     data, work = usual(8, 300)
     work[200:220, 3] += 2
@@ -127,6 +142,26 @@ def test_a_chronic_rank_in_the_second_half_is_not_chronic(store):
     assert brief(ask(store)) == [("one-off", "one rank", [6], "compute", 201, 400)]
 
 
+def test_a_rank_that_is_always_behind_until_it_stops_logging(store):
+    data, work = usual(8, 200)
+    data[:100, 5] += 3
+    deltas = logged("a", {"data": data, "apart": in_step(data, work)}, device_count=8)
+    deltas[5].items[1:] = logged("a", {"data": data[:100], "apart": in_step(data, work)[:100]})[5].items[1:]
+    store.commit(deltas)
+    assert brief(ask(store)) == [("chronic", "one rank", [5], "data", 11, 100)]
+
+
+def test_two_ranks_in_turn_are_no_noise(store):
+    """Each is late in every second step: half of the differences between neighbours are wild."""
+    data, work = usual(8, 200)
+    data[0::2, 2] += 3
+    data[1::2, 5] += 3
+    put(store, "a", data, in_step(data, 4 * work))
+    assert {(r["kind"], *r["ranks"], r["phase"]) for r in ask(store)} == {
+        ("recurring", 2, "data"), ("recurring", 5, "data"),
+    }  # fmt: skip
+
+
 def test_recurring_beyond_chance(store):
     data, work = usual(16, 500)
     for t in (50, 130, 222, 301, 444):
@@ -154,6 +189,8 @@ def test_ranks_that_take_turns_are_scattered(store):
     few = ask(store, most=2)
     assert sum(r["excess_seconds"] for r in few) == pytest.approx(sum(r["excess_seconds"] for r in rows))
     assert len(few) == 3
+    # Whoever is late, the 15 others wait for it.
+    assert [r["chip_hours"] for r in few] == pytest.approx([r["excess_seconds"] * 15 / 3600 for r in few])
 
 
 # --------------------------------------------------------------------------- shapes
@@ -362,6 +399,54 @@ def test_what_cannot_be_told(store):
     }
 
 
+@pytest.mark.parametrize(("steps", "every", "records"), [(12, 1, 6), (29, 1, 19), (20, 10, 10)])
+def test_too_few_records_to_say_that_nobody_is_always_behind(store, steps, every, records):
+    data, work = usual(8, steps)
+    data[:, 5] += 3
+    put(store, "a", data, in_step(data, 4 * work), every=every)
+    (row,) = ask(store)
+    assert (row["kind"], row["steps_logged"]) == ("cannot tell", records)
+    assert row["reason"] == f"at most {records} records of a rank to compare after the warm-up; 20 are needed"
+
+
+def test_a_rank_with_too_few_records_is_not_judged(store):
+    data, work = usual(8, 200)
+    data[:, 5] += 3
+    deltas = logged("a", {"data": data, "apart": in_step(data, work)})
+    deltas[5].items[1:] = logged("a", {"data": data[:25], "apart": in_step(data, work)[:25]})[5].items[1:]
+    store.commit(deltas)
+    (row,) = ask(store)
+    assert (row["kind"], row["reason"]) == (
+        "none", "no rank of 7 stood out in 190 steps; rank 5 not judged: too few records (20 are needed)",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "devices"), [({}, None), ({"device_count": 32}, 32)])
+def test_ranks_that_logged_are_not_all_devices(store, facts, devices):
+    """One rank of each of four nodes logs."""
+    data, work = usual(4, 200)
+    data[:, 1] += 3
+    run = Run("a", "/w/a", kind="training", **facts)
+    own = in_step(data, work)
+    store.commit([
+        Source(f"/w/a/rank{8 * r}.log").replace(
+            run, records("a", {"data": data[:, r], "apart": own[:, r]}, 200, rank=8 * r)
+        )
+        for r in range(4)
+    ])  # fmt: skip
+    (row,) = ask(store)
+    assert (row["kind"], row["ranks"], row["ranks_logged"], row["devices"]) == ("chronic", [8], 4, devices)
+    assert row["chip_hours"] == (None if devices is None else pytest.approx(row["excess_seconds"] * 31 / 3600))
+    assert ("only ranks 0, 8, 16, 24 logged (--label device_count=N says it)" in row["reason"]) == (devices is None)
+
+
+def test_times_that_are_all_zero(store):
+    data, _ = usual(2, 50)
+    put(store, "a", 0 * data, 0 * data)
+    (row,) = ask(store)
+    assert (row["kind"], row["steps_logged"]) == ("cannot tell", 0)
+
+
 def test_ranks_that_never_logged_the_same_step(store):
     deltas = logged("a", {"apart": usual(2, 50)[1]})
     deltas[1].items[1:] = [records("a", {"apart": 1.0}, 50, first=51, rank=1)]
@@ -380,7 +465,10 @@ def test_a_rank_that_logs_no_data_wait_is_not_judged_by_it(store):
     other = logged("b", {"data": data, "time": data + work})
     other[3].items[1:] = logged("b", {"time": data + work})[3].items[1:]
     store.commit(other)
-    assert {r["kind"] for r in ask(store)} == {"none"}
+    assert {r["run_id"]: (r["kind"], r["reason"]) for r in ask(store)} == {
+        "a": ("none", "no rank of 8 stood out in 190 steps"),
+        "b": ("none", "no rank of 7 stood out in 190 steps; rank 3 not judged: too few records (20 are needed)"),
+    }
 
 
 def test_communication_that_one_rank_does_not_log_is_left_in(store):
@@ -405,6 +493,16 @@ def test_every_parameter_changes_the_answer(store, parameter, value):
     put(store, "a", data, work)
     put(store, "b", *usual(4, 100))
     assert ask(store, **{parameter: value}) != ask(store)
+
+
+@pytest.mark.parametrize(("parameter", "value"), [
+    ("slower", -0.1), ("slower", math.inf), ("chronic", -0.1), ("chronic", math.inf), ("drop", 0), ("drop", 2),
+    ("warmup", -1), ("per_node", -1), ("most", -1),
+])  # fmt: skip
+def test_what_cannot_be_is_refused(store, parameter, value):
+    put(store, "a", *usual(4, 100))
+    with pytest.raises(QueryError, match=f"^--{parameter.replace('_', '-')} "):
+        ask(store, **{parameter: value})
 
 
 # --------------------------------------------------------------------------- XTuner V1's own files

@@ -22,8 +22,10 @@ Bools = npt.NDArray[np.bool_]
 
 #: A step is odd for a rank from this many deviations between two ranks on (and from ``slower`` of a step).
 SIGMAS = 5.0
-#: A chronic rank is behind in most of so many equal parts of the run; odd steps are measured from its better ones.
+#: A chronic rank is behind in most of so many equal parts of its records; odd steps are measured from its better ones.
 PARTS, MOST_PARTS = 10, 8
+#: Records of a rank from which on it can be called chronic.
+LEAST = 2 * PARTS
 #: Quantiles over the steps of a longer run are those of a fixed random sample of so many.
 SAMPLE = 10_000
 #: Chance that a run in which every rank is equally often slow is said to have a recurring straggler.
@@ -41,6 +43,7 @@ class Finding:
     ranks: tuple[int, ...]
     steps: Ints  #: indices of the steps
     lost: float  #: what the others waited, summed over those records
+    busy: float  #: that, summed over the slow ranks, which did not wait
     worst: tuple[int, int] = (0, 0)  #: indices of step and rank of the largest excess
     episodes: int = 1
     by_chance: float = 0.0  #: how many episodes of this run would have that shape by chance
@@ -51,7 +54,8 @@ class Phase:
     """One part of a step, on all ranks."""
 
     name: str
-    excess: Floats  #: over the quick quarter of the step, what is explained by waiting taken off
+    excess: Floats  #: over the quick quarter of the step, what is explained by waiting for others taken off
+    better: Floats  #: excess of each rank in its better steps
     usual: Floats  #: median excess of each rank
     odd: Bools  #: more than in its better steps, far beyond noise
     chronic: tuple[int, ...] = ()
@@ -101,29 +105,32 @@ def _phases(times: RankTimes, slow: float, late: float) -> list[Phase]:
         return [_phase("compute" if times.split else "unknown", times.own, quick(times.own), slow, late)]
     data = _phase("data", times.data, quick(times.data), slow, late)
     base = quick(times.own)
-    own = _phase("compute", times.own, base, slow, late, _waited(data, base))
-    own.chronic = tuple(r for r in own.chronic if own.usual[r] - _habit(data, r) >= late)
-    return [data, own]
+    return [data, _phase("compute", times.own, base, slow, late, data)]
 
 
-def _phase(name: str, table: Floats, base: Floats, slow: float, late: float, waited: Floats | None = None) -> Phase:
+def _phase(name: str, table: Floats, base: Floats, slow: float, late: float, data: Phase | None = None) -> Phase:
     excess = table - base[:, None]
-    if waited is not None:
-        excess -= waited
+    if data is not None:
+        excess -= np.clip(excess, 0, _waited(data, base, slow / 2))
+        excess -= np.clip(_quantile(excess, 0.5), 0, _habit(data))
+    better = _quantile(excess, 1 - MOST_PARTS / PARTS)
     with np.errstate(invalid="ignore"):
-        odd = excess - _quantile(excess, 1 - MOST_PARTS / PARTS) > max(SIGMAS * _noise(table), slow)
-        odd &= excess > slow
-    phase = Phase(name, excess, _quantile(excess, 0.5), odd, base=base)
+        odd = (excess - better > max(SIGMAS * _noise(table), slow)) & (excess > slow)
+    phase = Phase(name, excess, better, _quantile(excess, 0.5), odd, base=base)
     phase.chronic = _behind(phase, late)
     return phase
 
 
 def _noise(table: Floats) -> float:
-    """Robust standard deviation, over the steps, of the difference between two ranks: what is common is no noise."""
+    """Robust standard deviation, over the steps, of the difference between two ranks: what is common is no noise.
+
+    Of the pairs of neighbours the lower quartile: a rank late in half of the steps spoils both of its pairs.
+    """
     if len(table) > 2 * SAMPLE:
         table = table[_sample(len(table))]
     apart = table - np.roll(table, 1, axis=1)
-    return 1.4826 * _middle(_quantile(np.abs(apart - _quantile(apart, 0.5)), 0.5))
+    pairs = _quantile(np.abs(apart - _quantile(apart, 0.5)), 0.5)
+    return 1.4826 * float(np.nanquantile(pairs, 0.25)) if np.isfinite(pairs).any() else 0.0
 
 
 def _middle(values: Floats) -> float:
@@ -145,29 +152,33 @@ def _sample(steps: int) -> Ints:
     return np.sort(np.random.default_rng(0).choice(steps, SAMPLE, replace=False))
 
 
-def _waited(data: Phase, base: Floats) -> Floats | None:
-    """What a rank may have waited for one whose data came late, beyond what the quick quarter waited too.
+def _waited(data: Phase, base: Floats, least: float) -> Floats:
+    """What a rank may have waited for one whose data came so late at least, beyond what the quick quarter waited too.
 
-    The wait shows in the step of the late rank or, where work is queued ahead, in the next one.
+    Lateness is measured from the better steps: where data come late in half of the steps, the median is late too.
+    It need not be beyond noise, since others wait for it all the same.  The wait shows in the step of the late rank
+    or, where work is queued ahead, in the next one.
     """
-    late = np.where(data.odd, data.excess - data.usual, 0.0).max(axis=1)
-    if not late.any():
-        return None
+    own = np.maximum(np.nan_to_num(data.excess - data.better), 0)
+    late = np.where(own > least, own, 0.0).max(axis=1)
     late[1:] = np.maximum(late[1:], late[:-1])
     shared = np.maximum(np.nan_to_num(base - _middle(base)), 0)
-    own = np.maximum(np.nan_to_num(data.excess - data.usual), 0)
     return np.asarray(np.maximum(late[:, None] - own - shared[:, None], 0), float)
 
 
-def _habit(data: Phase, rank: int) -> float:
-    """What a rank waits in every step for ranks whose data always come late."""
-    return max(0.0, *(float(data.usual[r] - data.usual[rank]) for r in data.chronic), 0.0)
+def _habit(data: Phase) -> Floats:
+    """What each rank may wait in every step for ranks whose data always come late."""
+    latest = max((float(data.usual[r]) for r in data.chronic), default=0.0)
+    return np.maximum(np.nan_to_num(latest - data.usual), 0)
+
+
+def few(times: RankTimes) -> Ints:
+    """Ranks (indices) with too few records beside those of others to say whether they are always behind."""
+    return np.flatnonzero(times.comparable < LEAST)
 
 
 def _behind(phase: Phase, late: float) -> tuple[int, ...]:
-    """Ranks that are behind throughout: clearly apart from the quick ones, in most parts of the run."""
-    if len(phase.excess) < 2 * PARTS:
-        return ()
+    """Ranks that are behind throughout: clearly apart from the quick ones, in most parts of their records."""
     order = np.argsort(phase.usual)  # NaN comes last
     sorted_ = phase.usual[order]
     known = int(np.isfinite(sorted_).sum())
@@ -178,9 +189,14 @@ def _behind(phase: Phase, late: float) -> tuple[int, ...]:
     ]
     if not apart:
         return ()
-    behind = order[apart[0] + 1 : known]
-    parts = np.array([_quantile(part[:, behind], 0.5) for part in np.array_split(phase.excess, PARTS)])
-    return tuple(sorted(int(r) for r in behind[(parts >= late).sum(axis=0) >= MOST_PARTS]))
+    return tuple(sorted(int(r) for r in order[apart[0] + 1 : known] if _throughout(phase.excess[:, r], late)))
+
+
+def _throughout(excess: Floats, late: float) -> bool:
+    """Whether one rank is behind in most parts of its records, of which there are enough."""
+    logged = excess[np.isfinite(excess)]
+    parts = np.array_split(logged, PARTS)
+    return len(logged) >= LEAST and sum(float(np.median(part)) >= late for part in parts) >= MOST_PARTS
 
 
 # --------------------------------------------------------------------------- findings
@@ -188,10 +204,15 @@ def _behind(phase: Phase, late: float) -> tuple[int, ...]:
 
 def _healthy(phase: Phase) -> Floats:
     """Per step: the largest excess of a rank that is not slow; what the step would have waited for anyway."""
+    left = np.where(_slow(phase) | np.isnan(phase.excess), -np.inf, phase.excess).max(axis=1)
+    return np.asarray(np.maximum(left, 0.0), float)
+
+
+def _slow(phase: Phase) -> Bools:
+    """Where a rank is slow, in this step or always."""
     slow = phase.odd.copy()
     slow[:, list(phase.chronic)] = True
-    left = np.where(slow | np.isnan(phase.excess), -np.inf, phase.excess).max(axis=1)
-    return np.asarray(np.maximum(left, 0.0), float)
+    return slow
 
 
 def _lost(phase: Phase, healthy: Floats, steps: Ints, ranks: Sequence[int]) -> tuple[float, tuple[int, int]]:
@@ -207,7 +228,7 @@ def _chronic(phase: Phase, healthy: Floats, late: float) -> Finding:
     with np.errstate(invalid="ignore"):
         steps = np.flatnonzero((phase.excess[:, list(ranks)] >= late).any(axis=1))
     lost, worst = _lost(phase, healthy, steps, ranks)
-    return Finding("chronic", phase.name, ranks, steps, lost, worst)
+    return Finding("chronic", phase.name, ranks, steps, lost, lost * len(ranks), worst)
 
 
 def _episodes(times: RankTimes, phase: Phase, healthy: Floats) -> list[Finding]:
@@ -229,7 +250,7 @@ def _episode(phase: Phase, healthy: Floats, steps: Ints, ranks: list[int]) -> Fi
     excess = np.nan_to_num(phase.excess[np.ix_(steps, np.array(ranks))]).mean(axis=0)
     kept = tuple(r for r, e in zip(ranks, excess, strict=True) if e >= 0.5 * excess.max())
     lost, worst = _lost(phase, healthy, steps, kept)
-    return Finding("one-off", phase.name, kept, steps, lost, worst)
+    return Finding("one-off", phase.name, kept, steps, lost, lost * len(kept), worst)
 
 
 def _by_habit(episodes: list[Finding], ranks: int, phase: str) -> list[Finding]:
@@ -279,7 +300,8 @@ def binomial_tail(least: int, n: int, p: float) -> float:
 def _joined(phase: str, ranks: Iterable[int], episodes: list[Finding], kind: str = "recurring") -> Finding:
     worst = max(episodes, key=lambda e: e.lost / len(e.steps))
     steps = np.unique(np.concatenate([e.steps for e in episodes]))
-    return Finding(kind, phase, tuple(ranks), steps, sum(e.lost for e in episodes), worst.worst, len(episodes))
+    lost, busy = sum(e.lost for e in episodes), sum(e.busy for e in episodes)
+    return Finding(kind, phase, tuple(ranks), steps, lost, busy, worst.worst, len(episodes))
 
 
 def fewer(findings: list[Finding], most: int) -> list[Finding]:
@@ -300,11 +322,12 @@ def fewer(findings: list[Finding], most: int) -> list[Finding]:
 
 
 def _together(times: RankTimes, phases: list[Phase], beyond: float) -> list[Finding]:
-    """Steps that were slow for the quick quarter of the ranks too, beyond what it waited for a late one."""
+    """Steps that were slow for the quick quarter of the ranks too, beyond what it waited for slow ones."""
     base = quick(times.total)
     over = np.nan_to_num(base - _middle(base))
     for phase in phases:
-        over = over - np.where(phase.odd, phase.excess, 0.0).max(axis=1)
+        behind = np.where(_slow(phase), np.nan_to_num(phase.excess), 0.0).max(axis=1)
+        over = over - np.maximum(behind - np.median(behind), 0)  # the usual step has the usual wait in it
     slow = np.flatnonzero(over > beyond)
     parts = {"data": times.data, "communication": times.communication}
     causes = np.full(len(slow), "unknown", dtype=object)
@@ -314,7 +337,7 @@ def _together(times: RankTimes, phases: list[Phase], beyond: float) -> list[Find
             causes[part[slow] - _middle(part) >= 0.5 * over[slow]] = name
     everyone = tuple(range(len(times.ranks)))
     return [
-        Finding("all ranks", cause, everyone, mine, float(over[mine].sum()), (int(mine[over[mine].argmax()]), 0))
+        Finding("all ranks", cause, everyone, mine, float(over[mine].sum()), 0.0, (int(mine[over[mine].argmax()]), 0))
         for cause in sorted(set(causes.tolist()))
         if len(mine := slow[causes == cause])
     ]

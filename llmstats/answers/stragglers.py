@@ -3,12 +3,12 @@
 One row per finding, the costliest of a run first; a run in which nobody stands out has one row of kind `none`, a run
 that does not let it be known one of kind `cannot tell`, with the `reason`.
 
-`kind`: `chronic` (behind in the median step, in 8 of 10 parts of the run), `recurring` (the same ranks again and again,
-which chance explains in fewer than one run of twenty), `one-off` (a stretch of steps), `scattered` (what is left of
-one-off stretches beyond the `most` costliest: ranks that take turns), `all ranks` (no rank stands out, yet the step
-was slow for the quick quarter of them too).  `shape`: one rank, a node, `contiguous` neighbours, `every 8th` rank, or
-several ranks.  Nodes are known where the log says how many there are or how many ranks each holds (`nproc_per_node`,
-`gpus_per_node`, `LOCAL_WORLD_SIZE`), or by `per_node`; ranks are counted node by node.
+`kind`: `chronic` (behind in the median step, in 8 of 10 parts of its records, of which 20 are needed), `recurring` (the
+same ranks again and again, which chance explains in fewer than one run of twenty), `one-off` (a stretch of steps),
+`scattered` (what is left of one-off stretches beyond the `most` costliest: ranks that take turns), `all ranks` (no rank
+stands out, yet the step was slow for the quick quarter of them too).  `shape`: one rank, a node, `contiguous`
+neighbours, `every 8th` rank, or several ranks.  Nodes are known where the log says how many there are or how many ranks
+each holds (`nproc_per_node`, `gpus_per_node`, `LOCAL_WORLD_SIZE`), or by `per_node`; ranks are counted node by node.
 
 `phase` is what took longer: waiting for data, computing, communicating where ranks log it (`gradient_sync_time`), or
 unknown where the log does not split a step.  Ranks wait for each other: where one gets its data late, the steps of the
@@ -17,23 +17,27 @@ one is taken off before its computing is judged.  A rank that computes slowly ca
 log their waiting as their own step: ranks that are slow together are `all ranks`, phase unknown.
 
 `excess_seconds` is how much longer the steps took than the slowest of the other ranks would have; `share` is that
-over the time of all steps; `chip_hours` is that times the devices that waited.  `steps` counts logged steps, and each
-stands for those up to the next one.  Findings of one run may lie in the same steps.
+over the time of all steps; `chip_hours` is that times the devices that waited.  `devices` is the run's `device_count`,
+else the number of ranks where they are 0 to n-1 without a gap; otherwise both are NULL.  `steps` counts logged steps,
+and each stands for those up to the next one.  Findings of one run may lie in the same steps.
 
-parameter: slower DOUBLE = 0.2 -- share of the usual step by which a rank is slow in a step (and 5 deviations of noise)
-parameter: chronic DOUBLE = 0.02 -- share of the usual step by which a rank is behind in the median step
+parameter: slower DOUBLE = 0.2 in 0.. -- share of the usual step that a slow rank is behind (and 5 deviations of noise)
+parameter: chronic DOUBLE = 0.02 in 0.. -- share of the usual step by which a rank is behind in the median step
 parameter: drop DOUBLE = 0.7 -- share of the usual speed below which a step is slow for all ranks
-parameter: warmup DOUBLE = 0.01 -- share of the records left out at the start (10 to 100 records; 0: none)
-parameter: per_node BIGINT = 0 -- ranks of a node, where the log does not say (0: as logged)
-parameter: most BIGINT = 10 -- one-off stretches of a run that get rows of their own
+parameter: warmup DOUBLE = 0.01 in 0..1 -- share of the records left out at the start (10 to 100 records; 0: none)
+parameter: per_node BIGINT = 0 in 0.. -- ranks of a node, where the log does not say (0: as logged)
+parameter: most BIGINT = 10 in 0.. -- one-off stretches of a run that get rows of their own
 parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from llmstats.answers._checks import option, share
+from llmstats.errors import QueryError
 from llmstats.query import Answer, fetched
 
 if TYPE_CHECKING:
@@ -52,7 +56,8 @@ COLUMNS = (
 
 _RUNS = """
 WITH member AS (
-  SELECT r.run_key, bool_or(r.several) AS several, count(DISTINCT r.rank) AS ranks, min(r.rank) AS rank,
+  SELECT r.run_key, bool_or(r.several) AS several, count(DISTINCT r.rank) AS ranks,
+    min(r.rank) = 0 AND max(r.rank) + 1 = count(DISTINCT r.rank) AS all_ranks,
     coalesce(any_value(r.definition) FILTER (r.role = 'time'), any_value(r.definition) FILTER (r.role = 'rate'))
       AS definition,
     min_by(r.series_key, r.rank) AS series_key
@@ -73,15 +78,28 @@ ORDER BY NOT m.several, k.experiment, k.attempt, k.run_id
 
 
 def answer(con: duckdb.DuckDBPyConnection, **given: Any) -> Answer:
+    """Rows as the module says.
+
+    Raises:
+        QueryError: ``slower`` or ``chronic`` is infinite, or ``drop`` is no share.
+    """
+    for name in ("slower", "chronic"):
+        if math.isinf(given[name]):
+            raise QueryError(f"{option(name)} {given[name]:g}: a finite number is needed")
+    share("drop", given["drop"])
     runs = fetched(con, _RUNS, {"pick": given["pick"]})
     rows = [row for run in runs for row in (_findings(con, run, given) if run["several"] else [_single(run)])]
     return Answer.of(COLUMNS, rows)
 
 
 def _row(run: Row, **said: Any) -> dict[str, Any]:
-    devices = run["device_count"] or (run["ranks"] if run["several"] else None)
     of_run = {k: run[k] for k in ("run_id", "experiment", "definition")}
-    return {**of_run, "devices": devices, "ranks_logged": run["ranks"], "source": run["path"], **said}
+    return {**of_run, "devices": _devices(run), "ranks_logged": run["ranks"], "source": run["path"], **said}
+
+
+def _devices(run: Row) -> int | None:
+    stated: int | None = run["device_count"]
+    return stated or (run["ranks"] if run["several"] and run["all_ranks"] else None)
 
 
 def _single(run: Row) -> dict[str, Any]:
@@ -105,20 +123,36 @@ def _findings(con: duckdb.DuckDBPyConnection, run: Row, given: Mapping[str, Any]
     for finding in sorted(_stragglers.fewer(found, given["most"]), key=lambda f: -f.lost):
         yield {**_row(run, **logged), **_said(con, run, times, layout, finding)}
     if not found:
-        yield _row(run, kind="none", reason=_nobody(times), **logged)
+        yield _row(run, **_nobody(times), **logged)
 
 
 def _per_node(run: Row) -> int | None:
-    nodes, devices = run["node_count"], run["device_count"] or run["ranks"]
+    nodes, devices = run["node_count"], _devices(run)
     said: int | None = run["per_node"]
-    return devices // nodes if nodes and devices % nodes == 0 else said
+    return devices // nodes if nodes and devices and devices % nodes == 0 else said
 
 
-def _nobody(times: RankTimes) -> str:
-    said = f"no rank of {len(times.ranks)} stood out in {len(times.steps):,} steps"
-    if times.data is not None or times.communication is not None:
-        return said
-    return f"{said}; neither data wait nor communication is logged, so a rank that the others wait for may be hidden"
+def _nobody(times: RankTimes) -> dict[str, str]:
+    """Kind and reason where there is no finding: a rank with a few records may always be behind."""
+    from llmstats.answers import _stragglers
+
+    few = times.ranks[_stragglers.few(times)].tolist()
+    judged, least = len(times.ranks) - len(few), _stragglers.LEAST
+    if judged < 2:
+        said = f"at most {times.comparable.max()} records of a rank to compare after the warm-up; {least} are needed"
+        return {"kind": "cannot tell", "reason": said}
+    parts = [f"no rank of {judged} stood out in {len(times.steps):,} steps"]
+    if few:
+        parts.append(f"{_who(few)} not judged: too few records ({least} are needed)")
+    if times.data is None and times.communication is None:
+        parts.append("neither data wait nor communication is logged, so a rank that the others wait for may be hidden")
+    return {"kind": "none", "reason": "; ".join(parts)}
+
+
+def _who(ranks: Sequence[int]) -> str:
+    from llmstats.answers import _rank_shapes
+
+    return f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {_rank_shapes.spans(ranks)}"
 
 
 # --------------------------------------------------------------------------- one row
@@ -135,7 +169,8 @@ def _said(
     ranks = times.ranks[list(finding.ranks)].tolist()
     lost = finding.lost * times.every
     whole = float(np.nansum(np.fmax.reduce(times.total, axis=1))) * times.every
-    waiting = _row(run)["devices"] - (0 if everybody else len(ranks))
+    devices = _devices(run)
+    waited = None if devices is None or not times.seconds else max(0.0, finding.lost * devices - finding.busy)
     name = "all" if everybody else _rank_shapes.shape(ranks, layout, finding.by_chance)
     worst_step, worst_rank = finding.worst
     return {
@@ -144,7 +179,7 @@ def _said(
         "first_step": int(times.steps[finding.steps[0]]), "last_step": int(times.steps[finding.steps[-1]]),
         "steps": len(finding.steps), "episodes": finding.episodes,
         "excess_seconds": lost if times.seconds else None, "share": lost / whole,
-        "chip_hours": lost * max(0, waiting) / 3600 if times.seconds else None,
+        "chip_hours": None if waited is None else waited * times.every / 3600,
         "reason": _reason(con, run, times, layout, finding, name),
         "source": times.place(worst_step, worst_rank) or run["path"],
     }  # fmt: skip
@@ -155,21 +190,22 @@ def _reason(
 ) -> str:
     from llmstats.answers import _rank_shapes
 
+    unknown = [] if _devices(run) is not None else [_UNKNOWN.format(_rank_shapes.spans(times.ranks.tolist()))]
     if finding.kind == "all ranks":
-        return _TOGETHER[finding.phase]
+        return "; ".join([_TOGETHER[finding.phase], *unknown])
     ranks = times.ranks[list(finding.ranks)].tolist()
-    who = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {_rank_shapes.spans(ranks)}"
     it = "it" if len(ranks) == 1 else "them"
-    parts = [who + _PHASES[finding.phase].format(_size(times, finding), it)]
+    parts = [_who(ranks) + _PHASES[finding.phase].format(_size(times, finding), it)]
     if finding.kind == "scattered":
         parts = [f"{len(ranks)} ranks took turns in {finding.episodes} stretches; none more often than by chance"]
     elif meaning := _rank_shapes.meaning(name, ranks, layout):
         parts.append(f"they are {meaning}")
     if finding.phase == "compute" and finding.kind != "scattered":
         parts += _loads(con, run, times, finding)
-    return "; ".join(parts)
+    return "; ".join(parts + unknown)
 
 
+_UNKNOWN = "how many devices waited is not known: only ranks {} logged (--label device_count=N says it)"
 _PHASES = {
     "data": " waited {} longer for data than any other rank, and the others then for {}",
     "compute": " computed {} longer than any other rank",

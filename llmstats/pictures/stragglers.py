@@ -48,6 +48,7 @@ class RankMap:
     slowest: Floats  #: step time of the slowest rank, by column
     quick: Floats  #: of the quick quarter
     findings: Sequence[Row]  #: rows of the query, the costliest first
+    unjudged: str | None  #: why it cannot be told who held the run up
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ def fetch(con: duckdb.DuckDBPyConnection, given: Mapping[str, str]) -> Maps:
     """
     text = {**parameters_of("stragglers"), **given}
     rows = ask(con, "stragglers", given)
-    runs = grouped([r for r in rows if r["ranks_logged"] > 1 and r["kind"] != "cannot tell"], "run_id")
+    runs = grouped([r for r in rows if r["ranks_logged"] > 1 and r["steps_logged"]], "run_id")
     if not runs:
         raise _nothing(con, rows, text)
     ordered = sorted(runs.items(), key=lambda of: -sum(r["share"] or 0 for r in of[1]))
@@ -98,10 +99,12 @@ def _map(con: duckdb.DuckDBPyConnection, run_id: str, findings: Sequence[Row], t
     times = _rank_times.load(con, run_id, key, float(text["warmup"]))
     behind = _stragglers.beyond(times, float(text["slower"]), float(text["chronic"]))
     starts, edges = _columns(times)
-    real = [f for f in findings if f["kind"] != "none"]
+    real = [f for f in findings if f["kind"] not in ("none", "cannot tell")]
+    unjudged = next((f["reason"] for f in findings if f["kind"] == "cannot tell"), None)
     return RankMap(
         run_id, "s" if times.seconds else "usual steps", edges, times.ranks, _highest(behind, starts).T,
         _highest(np.fmax.reduce(times.total, axis=1), starts), _highest(_stragglers.quick(times.total), starts), real,
+        unjudged,
     )  # fmt: skip
 
 
@@ -218,7 +221,7 @@ def _runs(places: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
 def _heading(one: RankMap) -> str:
     name = short(one.run_id, 56)
     if not one.findings:
-        return f"{name} – no rank stood out"
+        return f"{name} – {'cannot tell' if one.unjudged else 'no rank stood out'}"
     share = one.findings[0]["share"]
     return f"{name} – {count(len(one.findings), 'finding')}, the costliest {share:.1%} of the time"
 
@@ -235,6 +238,8 @@ def _words(data: Maps) -> Words:
     for i, one in enumerate(data.maps):
         place = f"{short(one.run_id, 24)}: " if len(data.maps) > 1 else ""
         keys += [[_key(place, n, f)] for n, f in enumerate(one.findings[:NUMBERED], 1)]
+        if one.unjudged:
+            keys.append([Key(f"{place}cannot tell: {one.unjudged}", BLANK)])
         if len(one.findings) > NUMBERED:
             keys.append([Key(f"{place}{len(one.findings) - NUMBERED} more, not numbered", BLANK)])
         if i == len(data.maps) - 1 and data.more:
