@@ -111,7 +111,11 @@ class Measurement:
 
 @dataclass(slots=True)
 class Request:
-    """One request of a serving run; seconds."""
+    """One request of a serving run; seconds.
+
+    ``success`` is None where nobody says it; with an ``error`` the benchmark's end cut the request off: it neither
+    completed nor failed.
+    """
 
     run: str
     request: int

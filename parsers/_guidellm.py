@@ -20,9 +20,9 @@ from llmstats.records import FULL, Item, Measurement, Run
 
 from ._serving import E2E, MS, SUM, TTFT, Case, Meaning, measurement, numeric
 
-SUCCESSFUL = "successful"
+SUCCESSFUL, INCOMPLETE = "successful", "incomplete"
 #: Statuses that a distribution is broken down by, besides the successful; ``total`` would count all twice.
-OTHER = ("incomplete", "errored")
+OTHER = (INCOMPLETE, "errored")
 
 _MEANINGS = {
     "requests_per_second": Meaning("requests_per_second", "requests_per_second@guidellm"),
@@ -45,7 +45,7 @@ _EARLY_TPOT = "tpot@guidellm_0_3"
 _COUNTS = {
     SUCCESSFUL: Meaning("completed_requests"),
     "errored": Meaning("failed_requests"),
-    "incomplete": Meaning("incomplete_requests"),
+    INCOMPLETE: Meaning("incomplete_requests"),
 }
 #: Statistics of a distribution; its variance is its deviation, ``total_sum`` and ``count`` of rates say nothing.
 _STATISTICS = {"mean": "mean", "mode": "mode", "std_dev": "std", "min": "min", "max": "max"}

@@ -24,6 +24,14 @@ _ASKED = re.compile(
     r"|image_.*|tag|probe_request_rate|num_warmups|.*_output_len|.*_input_len|input_len|output_len|batch_size"
     r"|benchmark_(?:start|end)_time_unix"
 )
+#: Numbers that say how the server was laid out and set up, which people add to their results.
+_SET_UP = re.compile(
+    r"(?:\w+_)?parallel(?:_size|_degree|ism)?|(?:tp|pp|dp|ep|cp|sp)(?:_size|_degree)?|world_size|nnodes"
+    r"|(?:num_)?(?:gpus|npus|devices|nodes)|(?:gpu|npu|device|node)_count|max_num_\w+|max_(?:model|seq)_len|max_batch_size"
+    r"|max_running_requests|block_size|page_size|chunked_prefill_size|num_scheduler_steps?|num_speculative_tokens"
+    r"|gpu_memory_utilization|mem_fraction_static|swap_space",
+    re.I,
+)
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"\s*")
 
@@ -116,7 +124,7 @@ def _result(place: Place, name: str, found: Found, tokens: str) -> Iterator[Item
         elif (
             isinstance(value, (int, float))
             and not isinstance(value, bool)
-            and not (_ASKED.fullmatch(key) or key in swept)
+            and not (_ASKED.fullmatch(key) or _SET_UP.fullmatch(key.replace("-", "_")) or key in swept)
         ):
             result.unknown[key] = Entry(value, found.line(key))
         else:
@@ -158,7 +166,8 @@ def _requests(run: str, found: Found) -> Iterator[Request]:
     succeeded = _succeeded(columns, found.value.get("completed"))
     for i in range(len(columns[kept])):
         row = {key: values[i] for key, values in columns.items() if i < len(values)}
-        yield _request(run, i, found.line(kept), row, succeeded[i] if i < len(succeeded) else None)
+        success = succeeded[i] if i < len(succeeded) else False if row.get("errors") else None
+        yield _request(run, i, found.line(kept), row, success)
 
 
 def _request(run: str, i: int, line: int, row: dict[str, Any], success: bool | None) -> Request:

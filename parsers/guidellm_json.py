@@ -15,7 +15,7 @@ from llmstats.parsing import DocumentParser, Head, Place
 from llmstats.records import Item, Request
 from llmstats.training import run_name
 
-from ._guidellm import OTHER, SUCCESSFUL, Benchmark, statistics
+from ._guidellm import INCOMPLETE, OTHER, SUCCESSFUL, Benchmark, statistics
 from ._samples_guidellm import JSON_SAMPLES
 from ._serving import MS, SUM, numeric, request
 from ._serving_result import run_base
@@ -32,7 +32,7 @@ class GuideLLMJson(DocumentParser):
     """One run per benchmark of the report."""
 
     name = "guidellm_json"
-    version = 1
+    version = 2
     title = "guidellm: benchmarks.json (0.2 and later)"
     writes = "guidellm"
     samples = JSON_SAMPLES
@@ -126,7 +126,8 @@ def _request(run: str, ordinal: int, line: int, status: str, row: dict[str, Any]
         e2e=row.get("request_latency"),
         input_tokens=row.get("prompt_tokens"),
         output_tokens=row.get("output_tokens"),
-        success=status == SUCCESSFUL,
+        # what the end of the benchmark cut off neither completed nor failed
+        success=None if status == INCOMPLETE else status == SUCCESSFUL,
         error=None if status == SUCCESSFUL else row.get("error") or info.get("error") or status,
     )
 

@@ -24,7 +24,7 @@ class SGLangBench(DocumentParser):
     """One run per line."""
 
     name = "sglang_bench_jsonl"
-    version = 1
+    version = 2
     title = "sglang.bench_serving --output-file (JSON lines, whatever the suffix)"
     writes = "SGLang"
     samples = JSONL_SAMPLES

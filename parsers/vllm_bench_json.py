@@ -27,7 +27,7 @@ class VLLMBench(DocumentParser):
     """One run per result."""
 
     name = "vllm_bench_json"
-    version = 1
+    version = 2
     title = "vllm bench serve --save-result (and benchmark_serving.py)"
     writes = "vLLM"
     samples = JSON_SAMPLES

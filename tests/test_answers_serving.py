@@ -178,6 +178,22 @@ def test_what_has_no_point_comes_last_with_its_reason(bench):
     ]
 
 
+def test_a_time_or_a_speed_that_is_not_above_zero_is_no_point(bench):
+    bench.cell("a/1")
+    bench.cell("a/2", load=16, tps=900, tpot=0.0)
+    bench.cell("a/3", load=32, tps=800, tpot=-0.005)
+    bench.cell("a/4", load=64, tps=0.0, tpot=0.001)
+    bench.cell("b/1", model="b", tpot=0.0)
+    for against in ("interactivity", "tpot"):
+        first, second = bench.ask("frontier", against=against, all=True)
+        assert (first["run_id"], first["points"], first["left_out"]) == ("a/1", 1, 3)
+        assert (second["run_id"], second["reason"]) == ("b/1", "cannot tell: no run has a tpot above zero")
+    first, second = bench.ask("at", interactivity=50)
+    assert (first["value"], first["measured_from"], first["measured_to"]) == (50, 50, 50)
+    assert second["reason"] == "cannot tell: no run has both interactivity and throughput; no tpot is above zero"
+    assert bench.ask("at", concurrency=16, read="tpot", model="m")[0]["points"] == 2, "those of a/1 and a/4"
+
+
 def t_limits(values):
     """Student's t interval of the logarithms of five values."""
     logs = [math.log(v) for v in values]
@@ -262,7 +278,9 @@ def test_another_configuration_or_load_is_no_repeat(bench):
         ("frontier", {"against": "speed"}), ("frontier", {"statistic": "best"}), ("frontier", {"tokens": "all"}),
         ("slo", {}), ("slo", {"ttft": 0}), ("slo", {"share": 1.5}), ("slo", {"one_token": "perhaps"}),
         ("at", {}), ("at", {"tpot": 0.1, "ttft": 1}), ("at", {"tpot": -1}), ("at", {"tpot": 1, "read": "loss"}),
-        ("at", {"tpot": 1, "read": "tpot"}), ("steady", {"statistic": "p"}),
+        ("at", {"tpot": 1, "read": "tpot"}), ("steady", {"statistic": "p"}), ("steady", {"statistic": "p101"}),
+        ("steady", {"statistic": "p99.9.9"}), ("frontier", {"statistic": "p100.5"}), ("lengths", {"statistic": "p99."}),
+        ("at", {"tpot": 1, "statistic": "p999"}),
     ],
 )  # fmt: skip
 def test_what_a_parameter_does_not_know_is_said(bench, name, parameters):
@@ -298,6 +316,15 @@ def test_beaten_points_do_not_bend_the_curve(bench):
     sweep(bench, "a", [100, 20, 400], [0.02, 0.04, 0.08])
     (row,) = bench.ask("at", tpot=0.04)
     assert (row["method"], row["value"], row["points"]) == ("interpolated", pytest.approx(100), 2)
+
+
+def test_beyond_the_frontier_lies_what_is_beaten(bench):
+    sweep(bench, "a", [100, 300, 200], [0.02, 0.04, 0.08])
+    (row,) = bench.ask("at", tpot=0.06)
+    assert row["reason"] == "cannot tell: beyond the frontier's range 0.02..0.04: what was measured there is beaten"
+    assert (row["measured_from"], row["measured_to"], row["at_least"]) == (0.02, 0.04, 150)
+    assert bench.ask("at", tpot=0.1)[0]["reason"] == "cannot tell: beyond the measured range 0.02..0.08"
+    assert bench.ask("at", tpot=0.01)[0]["reason"] == "cannot tell: beyond the measured range 0.02..0.08"
 
 
 def test_at_interactivity_and_at_loads(bench):
@@ -488,6 +515,66 @@ def test_requests_of_one_token(bench):
     assert row["requests"] == 97, "without a limit of TPOT nothing is left out"
 
 
+def test_requests_that_all_have_one_token(bench):
+    aggregates = [("ttft", "p99", 0.1), ("tpot", "p99", 0.01), ("completed_requests", "value", 100.0)]
+    bench.requests("a/1", [{"ttft": 0.1, "e2e": 0.1, "output_tokens": 1}] * 100, aggregates=aggregates)
+    limits = {"ttft": 0.5, "tpot": 0.05}
+    for word, met, verdict in (("meets", 100, "meets"), ("fails", 0, "misses")):
+        (row,) = bench.ask("slo", one_token=word, **limits)
+        wanted = binomtest(met, 100).proportion_ci(method="wilson")
+        assert (row["requests"], row["requests_met"], row["one_token"], row["verdict"]) == (100, met, 100, verdict)
+        assert (row["low"], row["high"]) == (pytest.approx(wanted.low), pytest.approx(wanted.high))
+    (row,) = bench.ask("slo", one_token="left_out", **limits)
+    assert (row["verdict"], row["reason"], row["basis"]) == ("cannot tell", "all requests have one token", None)
+    bench.requests("b/1", [{"output_tokens": 1}] * 50 + [{"output_tokens": 5, "e2e": 2.0}] * 50, model="other")
+    (row,) = bench.ask("slo", tpot=0.05, model="other")
+    assert row["reason"] == "the records of the requests have no tpot", "those of several tokens were not measured"
+
+
+def test_requests_that_the_end_of_the_benchmark_cut_off_are_left_out(bench):
+    made = closed_loop()
+    bench.requests("a/1", made)
+    cut = {"success": None, "error": "Request was cancelled"}
+    last = max(r["started"] for r in made)
+    also = [{"started": last, "ttft": 9.0, "e2e": 0.4, "output_tokens": tokens} | cut for tokens in (9, 0)]
+    bench.requests("b/1", [*made, *also])
+    bench.requests("c/1", [cut] * 3)
+    whole, more, nothing = sorted(bench.ask("slo", ttft=0.5, all=True, by="run_id"), key=lambda row: row["run_id"])
+    names = ("requests", "requests_met", "share", "low", "high", "failed", "verdict", "goodput")
+    assert {name: more[name] for name in names} == {name: whole[name] for name in names}
+    assert (more["requests_met"], more["failed"], more["cut_off"], whole["cut_off"]) == (200, 0, 2, 0)
+    assert (nothing["verdict"], nothing["reason"]) == ("cannot tell", "the benchmark's end cut off all requests")
+    whole, more, nothing = sorted(bench.ask("serving"), key=lambda row: row["run_id"])
+    for name in ("success", "output_tokens_per_second", "ttft", "e2e", "without_tokens"):
+        assert more[name] == whole[name]
+    assert (more["success"], nothing["success"], nothing["ttft"]) == (1, None, None)
+    whole, more, nothing = sorted(bench.ask("steady"), key=lambda row: row["run_id"])
+    assert (more["requests"], more["failed"], more["cut_off"], more["ttft"]) == (202, 0, 2, whole["ttft"])
+    assert (nothing["failed"], nothing["cut_off"]) == (0, 3)
+
+
+@pytest.mark.parametrize("limit", [0.2, 1e308])
+def test_aggregates_tell_nothing_that_the_requests_do_not(bench, limit):
+    times = [0.1 if i < 19 else 0.3 for i in range(20)]
+    aggregates = [("ttft", f"p{q}", float(np.percentile(times, q))) for q in range(5, 100, 5)]
+    aggregates += [("ttft", "mean", float(np.mean(times))), ("ttft", "std", float(np.std(times)))]
+    numbers = [("completed_requests", "value", 20.0), ("failed_requests", "value", 0.0)]
+    bench.requests("a/1", [{"ttft": t, "output_tokens": 9} for t in times])
+    bench.requests("b/1", [], aggregates=aggregates + numbers)
+    bench.requests("c/1", [], aggregates=aggregates)
+    rows = bench.ask("slo", ttft=limit, share=0.5, all=True, by="run_id")
+    records, counted, alone = sorted(rows, key=lambda row: row["run_id"])
+    assert [row["basis"] for row in (records, counted, alone)] == ["requests", "bounds", "bounds"]
+    assert records["low"] - 0.1 < counted["low"] <= records["low"]
+    assert records["high"] <= counted["high"]
+    assert [row["verdict"] for row in (records, counted, alone)] == ["meets"] * 3
+    assert [row["reason"] for row in (records, counted)] == [None, None]
+    assert alone["reason"] == "of these requests alone: nobody says how many there were"
+    rows = bench.ask("slo", ttft=limit, share=0.88, all=True, by="run_id")
+    verdicts = {row["run_id"]: row["verdict"] for row in rows}
+    assert verdicts == {"a/1": "cannot tell", "b/1": "cannot tell", "c/1": "meets"}
+
+
 def test_times_that_nobody_recorded(bench):
     bench.requests("a/1", [{"e2e": 1.0, "output_tokens": 5}] * 50)
     (row,) = bench.ask("slo", ttft=1, e2e=2)
@@ -548,15 +635,19 @@ def test_aggregates_give_bounds(bench):
     numbers = {("completed_requests", "value"): 90.0, ("failed_requests", "value"): 10.0, ("ttft", "p90"): 1.0}
     bench.cell("a/1", extra=numbers.items())
     (row,) = bench.ask("slo", ttft=1.0, share=0.8)
-    # the place of p90 among 90 values is 80.1, so at least 81 of them lie within; ten failed
-    assert (row["basis"], row["share"], row["low"], row["high"]) == ("bounds", None, pytest.approx(0.81), 0.9)
-    assert (row["verdict"], row["requests"], row["failed"], row["requests_met"]) == ("meets", 100, 10, None)
-    assert row["goodput_low"] == pytest.approx(0.81 * 10 / 0.9)
+    # the place of p90 among 90 values is 80.1, so 81 to 90 of them lie within; ten failed
+    low, high = (binomtest(met, 100).proportion_ci(method="wilson") for met in (81, 90))
+    assert (row["basis"], row["share"], row["low"], row["high"]) == (
+        "bounds", None, pytest.approx(low.low), pytest.approx(high.high),
+    )  # fmt: skip
+    assert (row["verdict"], row["requests"], row["failed"], row["requests_met"]) == ("cannot tell", 100, 10, None)
+    assert bench.ask("slo", ttft=1.0, share=0.7)[0]["verdict"] == "meets"
+    assert row["goodput_low"] == pytest.approx(low.low * 10 / 0.9)
     (row,) = bench.ask("slo", ttft=0.99, share=0.95)
     assert row["verdict"] == "misses"
     (row,) = bench.ask("slo", ttft=1.0, share=0.85)
     assert row["verdict"] == "cannot tell"
-    assert row["reason"] == "aggregates bound the share only to 0.810..0.900"
+    assert row["reason"] == "aggregates of 100 requests bound the share only to 0.722..0.945"
 
 
 def test_aggregates_without_the_time_cannot_tell(bench):

@@ -116,8 +116,26 @@ def test_records_without_times_cannot_tell():
     from llmstats.answers.steady import _run
 
     none = np.full(3, np.nan)
-    records = {"started": none, "ended": none, "done": np.array([True, True, False]), "line": np.arange(1, 4),
+    records = {"started": none, "ended": none, "done": np.array([True, True, False]),
+               "cut_off": np.zeros(3, bool), "line": np.arange(1, 4),
                "source_key": np.zeros(3), "path": ["/w/a.json"]}  # fmt: skip
     told = _run(records, "mean")
     assert (told.get("steady"), told["requests"], told["failed"], told["without_times"]) == (None, 3, 1, 3)
     assert told["reason"].startswith("cannot tell: ")
+
+
+def test_a_run_that_is_idle_for_most_of_the_time_has_the_mean_as_its_plateau():
+    starts, ends = arrivals(0.2, 2000, np.random.default_rng(5), mean=1.0)
+    found = window(starts, ends)
+    assert (found.reason, found.begin, found.end) == (None, starts.min(), starts.max())
+    times, load = in_flight(starts, ends)
+    middle = (starts.min() + starts.max()) / 2
+    assert found.plateau == mean_load(times, load, middle, starts.max())
+    assert mean_load(times, load, found.begin, found.end) == pytest.approx(0.2, rel=0.2), "Little's law"
+
+
+@pytest.mark.parametrize("spread", [0.0, 10.0])
+def test_requests_that_take_no_time_have_no_steady_state(spread):
+    starts = np.linspace(0, spread, 50)
+    wanted = "no request takes any time" if spread else "the requests were sent all at once: the load only runs out"
+    assert window(starts, starts).reason == wanted

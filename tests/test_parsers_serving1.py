@@ -74,6 +74,23 @@ def test_newest_per_request_arrays() -> None:
     ]
 
 
+def test_an_error_is_a_failure_where_the_counts_do_not_agree() -> None:
+    value = json.loads(NEW.text) | {"completed": 7, "output_lens": [3, 0], "ttfts": [0.5, 0], "errors": ["", "refused"]}
+    requests = read("vllm_bench_json", "a/b.json", json.dumps(value)).of(Request)
+    assert [r.success for r in requests] == [None, False]
+
+
+def test_numbers_of_the_layout_and_the_engine_are_settings() -> None:
+    settings = {
+        "tensor_parallel_size": 2, "pipeline-parallel-size": 1, "tp": 2, "ep_size": 8, "max_num_seqs": 64,
+        "max_num_batched_tokens": 8192, "block_size": 16, "num_gpus": 2, "gpu_memory_utilization": 0.9,
+    }  # fmt: skip
+    outcome = read("vllm_bench_json", "a/b.json", json.dumps(json.loads(NEW.text) | settings | {"gpu_power": 300}))
+    assert settings.items() <= outcome.runs["a/b"].config.items()
+    assert {m.metric for m in outcome.of(Measurement)}.isdisjoint(settings)
+    assert ("gpu_power", 300) in {(m.metric, m.value) for m in outcome.of(Measurement)}
+
+
 def test_failed_benchmarks_are_failed_and_measure_nothing() -> None:
     value = json.loads(samples("vllm_bench_json")[2].raw) | {"mean_ttft_ms": 0.0, "completed": 0}
     outcome = read("vllm_bench_json", "a/b.json", json.dumps(value))

@@ -94,6 +94,15 @@ def test_requests_of_guidellm() -> None:
     assert (failed.success, failed.error, failed.output_tokens) == (False, "503", None)
 
 
+def test_a_request_that_guidellm_cut_off_neither_succeeded_nor_failed() -> None:
+    parser = PARSERS["guidellm_json"]
+    report = json.loads(parser.samples[0].text)
+    rows = report["benchmarks"][0]["requests"]
+    rows["incomplete"] = [{**rows["errored"][0], "info": {"error": "Request was cancelled"}}]
+    found = parserkit.read(parser, parser.samples[0].path, json.dumps(report).encode()).of(Request)
+    assert [(r.success, r.error) for r in found] == [(True, None), (None, "Request was cancelled"), (False, "503")]
+
+
 def test_requests_of_llmperf() -> None:
     done, failed = requests("llmperf_individual")
     assert done.tpot == pytest.approx(7.5 / 127)

@@ -66,5 +66,5 @@ def _cantelli(room: float, deviation: float | None) -> tuple[float, float]:
     """``room``: how far the limit lies above the mean."""
     if deviation is None or room == 0:
         return 0.0, 1.0
-    beyond = deviation**2 / (deviation**2 + room**2)
+    beyond = (deviation / math.hypot(deviation, room)) ** 2
     return (1 - beyond, 1.0) if room > 0 else (0.0, beyond)

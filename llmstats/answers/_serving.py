@@ -47,7 +47,9 @@ _DRIVEN = re.compile(
     r"|(?:max_|num_|max_num_)?(?:requests|prompts)|requests_started|.*_(?:seconds|duration)"
     r"|kv_cache_(?:size_)?tokens|kv_cache_max_concurrency|(?:num_)?gpu_blocks|weights_gib", re.I,
 )  # fmt: skip
-_STATISTIC = re.compile(r"mean|std|min|max|p\d[\d.]*")
+_STATISTIC = re.compile(r"mean|std|min|max|p(?:\d{1,2}(?:\.\d+)?|100)")
+#: Of a row ``q`` of requests: the benchmark's end cut it off, so that it neither completed nor failed.
+CUT_OFF = "q.success IS NULL AND q.error IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def check_statistic(given: str) -> None:
         QueryError: with examples.
     """
     if not _STATISTIC.fullmatch(given):
-        raise QueryError(f"--statistic {given!r}: mean, p50, p90, p99, min or max is needed")
+        raise QueryError(f"--statistic {given!r}: mean, std, min, max or a percentile from p0 to p100 is needed")
 
 
 def cells(
@@ -229,7 +231,7 @@ def systems(found: Iterable[Cell]) -> list[list[Cell]]:
 def points(
     system: Iterable[Cell],
     x_of: Callable[[Cell], float | None],
-    y_of: Callable[[Cell], float | None] = lambda cell: cell.throughput,
+    y_of: Callable[[Cell], float | None] = lambda cell: positive(cell.throughput),
 ) -> list[Point]:
     """Cells of one system as points, one for those that repeat one measurement, where their median counts."""
     return [_point(group, x_of, y_of) for group in repeats(system)]
@@ -267,6 +269,12 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def positive(value: float | None) -> float | None:
+    """The value, unless it is not finite or not above zero: then nothing was measured."""
+    known = finite(value)
+    return known if known is not None and known > 0 else None
+
+
 def median(values: Sequence[float]) -> float:
     """NaN of nothing."""
     ordered, n = sorted(values), len(values)
@@ -274,11 +282,24 @@ def median(values: Sequence[float]) -> float:
 
 
 def x_of(against: str) -> Callable[[Cell], float | None]:
-    """What reads the value that throughput is read against; ``interactivity`` is the reciprocal of TPOT."""
+    """What reads the value that throughput is read against; ``interactivity`` is the reciprocal of TPOT.
+
+    The TPOT of answers that came in one piece is stated as 0: nothing was measured.
+    """
     column = AGAINST[against][0]
-    if against != "interactivity":
-        return lambda cell: cell.row[column]
-    return lambda cell: 1 / cell.row[column] if cell.row[column] else None
+
+    def read(cell: Cell) -> float | None:
+        time = positive(cell.row[column])
+        return 1 / time if time is not None and against == "interactivity" else time
+
+    return read
+
+
+def never_positive(found: Iterable[Cell], against: str) -> bool:
+    """Whether cells state the time behind a value, but none of them one above zero."""
+    column = AGAINST[against][0]
+    times = [time for cell in found if (time := finite(cell.row[column])) is not None]
+    return bool(times) and max(times) <= 0
 
 
 def other_statistics(con: duckdb.DuckDBPyConnection, found: Iterable[Cell], column: str) -> str:

@@ -4,7 +4,8 @@ A request is in flight from its start to its end.  The rule holds for a fixed nu
 a fixed rate of requests (open loop) alike:
 
 - it begins when the number in flight first reaches its plateau, the median over the time in which requests were
-  still being sent (the second half of it, so that a slow start does not lower it);
+  still being sent (the second half of it, so that a slow start does not lower it); where the run is idle for more than
+  half of that time, the mean over it;
 - it ends when the last request is sent, since from then on the load only runs out;
 - it takes longer to send the requests than to answer one (else the load never stood, however high it was);
 - in between, the number in flight must not drift: the slope over ten equal slices, by least squares and Student's t,
@@ -50,10 +51,12 @@ def window(starts: Floats, ends: Floats) -> Window:
         return Window(np.nan, np.nan, np.nan, f"too few requests with times: {len(starts)} of at least {LEAST}")
     times, load = in_flight(starts, ends)
     last, usual = float(starts.max()), float(np.median(ends - starts))
-    if last - starts.min() < usual:
+    if last - starts.min() <= usual:
         return Window(np.nan, np.nan, np.nan, "the requests were sent all at once: the load only runs out")
     middle = (float(starts.min()) + last) / 2
-    plateau = _median_load(times, load, middle, last)
+    plateau = _median_load(times, load, middle, last) or mean_load(times, load, middle, last)
+    if plateau <= 0:
+        return Window(np.nan, np.nan, np.nan, "no request takes any time")
     reached = times[(load >= plateau) & (times <= last)]
     found = Window(float(reached[0]) if len(reached) else last, last, plateau)
     inside = np.count_nonzero((starts >= found.begin) & (starts <= found.end))

@@ -15,8 +15,9 @@ by ascending place, with their sources.
 No curve joins two configurations: where the neighbours state different settings (`parallelism`, the number of devices,
 a key of the configuration), or runs at one load do (or do not say their model or device), no configuration is known to
 yield what lies between them, and `reason` says in what they differ; `by` keeps them apart.  Nothing is extrapolated,
-either: outside the measured range `reason` says `cannot tell` and names the range.  `at_least` needs no curve: the best
-measured point that is at least as good as asked for in the latency or interactivity.
+either: outside the range of the curve, `measured_from` to `measured_to`, `reason` says `cannot tell` and names the
+range, and whether a beaten point was measured beyond it.  `at_least` needs no curve: the best measured point that is at
+least as good as asked for in the latency or interactivity.
 
 What makes one system, says `frontier`; values of different definitions or scopes stand in different rows and do not
 compare.
@@ -119,7 +120,8 @@ def _row(
     con: duckdb.DuckDBPyConnection, system: Sequence[Cell], name: str, place: float, read: str,
     definitions: tuple[str | None, str | None],
 ) -> dict[str, Any]:  # fmt: skip
-    points = _curve(_serving.points(system, _reader(name), _reader(read)), name, read)
+    good = sorted((p for p in _serving.points(system, _reader(name), _reader(read)) if p.repeats), key=lambda p: p.x)
+    points = _curve(good, name, read)
     first = system[0]
     told = {
         **_serving.whose(first), "at": name, "asked": place, "read": read, "unit": READ[read][0], "value": None,
@@ -133,11 +135,23 @@ def _row(
         told["per"] = "system" if read == "requests" else "request"
     if not points:
         return told | {"reason": f"cannot tell: no run has both {name} and {read}{_hint(con, system, name, read)}"}
+    if not points[0].x <= place <= points[-1].x:
+        return told | _at_least(points, name, place) | {"reason": f"cannot tell: {_beyond(points, good, place)}"}
     return told | _at_least(points, name, place) | _read(points, place, doubled=_doubled(system))
+
+
+def _beyond(points: Sequence[Point], good: Sequence[Point], place: float) -> str:
+    """Why a curve through ``points``, those of the ``good`` that nothing beats, does not reach a place."""
+    if not good[0].x <= place <= good[-1].x:
+        return f"beyond the measured range {good[0].x:.4g}..{good[-1].x:.4g}"
+    return f"beyond the frontier's range {points[0].x:.4g}..{points[-1].x:.4g}: what was measured there is beaten"
 
 
 def _hint(con: duckdb.DuckDBPyConnection, system: Sequence[Cell], *names: str) -> str:
     """What to ask instead, for times that this system does not state by the statistic that was asked for."""
+    for name in names:
+        if name in _serving.AGAINST and _serving.never_positive(system, name):
+            return f"; no {_serving.AGAINST[name][0]} is above zero"
     times = {_serving.AGAINST[n][0] for n in names if n in _serving.AGAINST}
     lacking = [t for t in sorted(times) if all(_serving.finite(c.row[t]) is None for c in system)]
     return next(filter(None, (_serving.other_statistics(con, system, t) for t in lacking)), "")
@@ -147,18 +161,17 @@ def _reader(name: str) -> Callable[[Cell], float | None]:
     if name in _serving.AGAINST:
         return _serving.x_of(name)
     if name == "throughput":
-        return lambda cell: cell.throughput
+        return lambda cell: _serving.positive(cell.throughput)
     column = "requests_per_second" if name == "requests" else name
     return lambda cell: cell.row[column]
 
 
-def _curve(points: Sequence[Point], name: str, read: str) -> list[Point]:
-    """The points to go through, by ascending x: all loads, or the frontier."""
+def _curve(good: Sequence[Point], name: str, read: str) -> list[Point]:
+    """The points to go through, of those that have both values by ascending x: all loads, or the frontier."""
     import numpy as np
 
     from llmstats.answers._pareto import undominated
 
-    good = sorted((p for p in points if p.repeats), key=lambda p: p.x)
     if name in LOADS:
         return _one_per_load(good)
     x = np.array([p.x for p in good]) * (1 if _serving.AGAINST[name][2] else -1)
@@ -192,10 +205,7 @@ def _at_least(points: Sequence[Point], name: str, place: float) -> dict[str, Any
 
 
 def _read(points: Sequence[Point], place: float, *, doubled: bool) -> dict[str, Any]:
-    """The value at a place, and what it stands on."""
-    low, high = points[0].x, points[-1].x
-    if not low <= place <= high:
-        return {"reason": f"cannot tell: beyond the measured range {low:.4g}..{high:.4g}"}
+    """The value at a place between the ends, and what it stands on."""
     above = next(i for i, p in enumerate(points) if p.x >= place)
     if points[above].x == place:
         here = points[above]

@@ -19,7 +19,8 @@ lie (parametric bootstrap) that have the point on the frontier; points that are 
 a repeat that is faster for the user is taken to be faster in throughput, too.  `band` says where there is none.
 
 Systems of which no run has both values come last, with the reason.  `left_out` counts the points of a system that
-lack one of the two or are not finite, and failed ones.
+lack one of the two or are not finite, those of which one is not above zero (a `tpot` of 0: the answers came in one
+piece, so that nothing was measured), and failed ones.
 
 parameter: against VARCHAR = 'interactivity' -- interactivity, tpot, ttft or e2e
 parameter: statistic VARCHAR = 'mean' -- statistic of that time: mean, p50, p90, p99 …
@@ -134,7 +135,7 @@ def _draws(point: Point, better: int, seed: int) -> tuple[Any, Any]:
 
     goodness = location_draws([x**better for x, _ in point.repeats], DRAWS, seed)
     speed = location_draws([y for _, y in point.repeats], DRAWS, seed)
-    fixed = not (np.isfinite(goodness).all() and np.isfinite(speed).all())  # a value that is not positive
+    fixed = not (np.isfinite(goodness).all() and np.isfinite(speed).all())  # repeats too far apart
     return (better * point.x, point.y) if fixed else (better * goodness**better, speed)
 
 
@@ -166,8 +167,10 @@ def _lack(con: duckdb.DuckDBPyConnection, cells: Sequence[Cell], against: str) -
     if all(cell.row["status"] == "failed" for cell in cells):
         return "all runs failed"
     x = _serving.x_of(against)
-    slow = all(_serving.finite(cell.throughput) is None for cell in cells)
+    slow = all(_serving.positive(cell.throughput) is None for cell in cells)
     if any(_serving.finite(x(cell)) is not None for cell in cells):
         return "no run has throughput" if slow else "no run has both values"
+    if _serving.never_positive(cells, against):
+        return f"no run has a {_serving.AGAINST[against][0]} above zero{' or throughput' if slow else ''}"
     hint = _serving.other_statistics(con, cells, _serving.AGAINST[against][0])
     return f"no run has {against}{' or throughput' if slow else ''}{hint}"

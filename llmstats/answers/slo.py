@@ -7,13 +7,17 @@ not fail and each of its times is at most its limit.  `share` of them must; `ver
   the verdict is *meets* or *misses* where both limits agree, else *cannot tell*.  The TPOT of a request is the one in
   its record, else (end-to-end latency - TTFT) / (output tokens - 1).  A request of one output token has none:
   `one_token` says whether it meets any (as vLLM counts it, the default), fails, or is left out.
-- From aggregates only bounds can be had (`basis`: bounds): `low` and `high` are what percentiles, smallest and largest
-  value, mean (Markov) and deviation (Cantelli) allow at most; no `requests_met`.  The true share lies between them,
-  whatever the distribution; requests of one token are taken not to occur, and the tool's own definitions hold.
+- From aggregates only bounds can be had (`basis`: bounds): what percentiles, smallest and largest value, mean (Markov)
+  and deviation (Cantelli) allow at most of the share among the requests that were sent, whatever the distribution;
+  `low` and `high` are the lower Wilson limit of the one and the upper of the other bound, so that the verdict is the
+  one of records, or *cannot tell*.  Where nobody says how many requests there were, they are the bounds themselves and
+  a verdict is of those requests alone, as `reason` says.  No `requests_met`; requests of one token are taken not to
+  occur, and the tool's own definitions hold.
 
 Failed requests, and those without any output token, do not meet; `failed` counts them, `unmeasured` those whose record
-lacks a time that a limit asks for, which do not meet either.  `goodput` is the rate of requests that meet, in requests
-per second: the share times the rate of all requests.
+lacks a time that a limit asks for, which do not meet either.  Requests that the benchmark's end `cut_off` neither meet
+nor miss: no other number counts them.  `goodput` is the rate of requests that meet, in requests per second: the share
+times the rate of all requests.
 
 One row per system and lengths (see `frontier`): that of the largest load that meets (`largest_load`, in terms of
 `load`: concurrent requests or requests sent per second, whichever was varied more).  `next_load` is the smallest
@@ -56,8 +60,8 @@ LOADS = ("concurrency", "request_rate")
 COLUMNS = (
     "model", "device", "framework", "precision", "input_len", "output_len", "largest_load", "next_load", "load",
     "verdict", "share", "low", "high", "basis", "goodput", "goodput_low", "goodput_high", "reason", "concurrency",
-    "request_rate", "requests", "requests_met", "failed", "unmeasured", "one_token", "ttft_limit", "tpot_limit",
-    "e2e_limit", "device_count", "parallelism", "apart", "dataset", "output_len_mode", "folder", "vendor",
+    "request_rate", "requests", "requests_met", "failed", "unmeasured", "cut_off", "one_token", "ttft_limit",
+    "tpot_limit", "e2e_limit", "device_count", "parallelism", "apart", "dataset", "output_len_mode", "folder", "vendor",
     "ttft_definition", "tpot_definition", "e2e_definition", "runs", "run_id", "source",
 )  # fmt: skip
 
@@ -100,28 +104,30 @@ def _limits(given: Mapping[str, Any]) -> dict[str, float]:
 
 _COUNT = """
 WITH one AS (
-  SELECT q.run_key, q.source_key, q.line, q.request, q.ttft, q.e2e, q.success IS FALSE OR q.output_tokens = 0 AS failed,
+  SELECT q.run_key, q.source_key, q.line, q.request, q.ttft, q.e2e, {cut_off} AS cut_off,
+    NOT ({cut_off}) AND (q.success IS FALSE OR q.output_tokens = 0) IS TRUE AS failed,
     coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
     q.output_tokens = 1 AS single
   FROM request_rows q WHERE q.run_key IN ({keys})
 ),
 judged AS (
-  SELECT o.*, o.single AND o.tpot IS NULL AND {tpot} AND o.failed IS NOT TRUE AS lone,
-    o.failed IS NOT TRUE AND NOT ({known}) AS unmeasured,
-    o.failed IS NOT TRUE AND ({known}) AND ({within}) AS met
+  SELECT o.*, (o.single AND o.tpot IS NULL AND {tpot}) IS TRUE AND NOT o.failed AND NOT o.cut_off AS lone,
+    NOT o.failed AND NOT ({known}) AS unmeasured, NOT o.failed AND ({known}) AND ({within}) AS met,
+    NOT o.cut_off AND NOT (lone AND {left_out}) AS counts
   FROM one o
 ),
 counted AS (
-  SELECT j.run_key, count(*) AS requests, count(*) FILTER (j.met) AS met, count(*) FILTER (j.failed) AS failed,
-    count(*) FILTER (j.unmeasured) AS unmeasured, count(*) FILTER (j.lone) AS one_token,
-    count(j.ttft) AS ttft, count(j.tpot) AS tpot, count(j.e2e) AS e2e,
-    min_by({{source_key: j.source_key, line: j.line}}, (j.met, j.source_key, j.request)) AS first
+  SELECT j.run_key, count(*) FILTER (j.counts) AS requests, count(*) FILTER (j.counts AND j.met) AS met,
+    count(*) FILTER (j.failed) AS failed, count(*) FILTER (j.counts AND j.unmeasured) AS unmeasured,
+    count(*) FILTER (j.cut_off) AS cut_off, count(*) FILTER (j.counts AND j.lone) AS one_token,
+    count(j.ttft) FILTER (j.counts) AS ttft, count(j.e2e) FILTER (j.counts) AS e2e,
+    count(j.tpot) FILTER (j.counts) AS tpot, bool_or(j.lone) AS any_lone,
+    min_by({{source_key: j.source_key, line: j.line}}, (j.met, j.source_key, j.request)) FILTER (j.counts) AS first
   FROM judged j
-  WHERE {counts}
   GROUP BY j.run_key
 )
 SELECT r.run_id, c.* EXCLUDE (run_key, first), w.path || coalesce(':' || c.first.line, '') AS place
-FROM counted c JOIN run_rows r ON r.run_key = c.run_key JOIN source_rows w ON w.source_key = c.first.source_key
+FROM counted c JOIN run_rows r ON r.run_key = c.run_key LEFT JOIN source_rows w ON w.source_key = c.first.source_key
 """
 
 
@@ -137,26 +143,37 @@ def _counted(
         tests["tpot"] = f"CASE WHEN {lone} THEN {one_token == 'meets'} ELSE {tests['tpot']} END"
     asked = _COUNT.format(
         keys=keys,
+        cut_off=_serving.CUT_OFF,
         tpot="tpot" in limits,
         known=" AND ".join(known.values()),
         within=" AND ".join(tests.values()),
-        counts="j.lone IS NOT TRUE" if one_token == "left_out" else "true",
+        left_out=one_token == "left_out",
     )
     return {row["run_id"]: row for row in fetched(con, asked)}
 
 
 def _from_requests(found: Mapping[str, Any], limits: Mapping[str, float]) -> dict[str, Any]:
+    if not found["requests"]:
+        lone = "all requests have one token" if found["any_lone"] else "the benchmark's end cut off all requests"
+        return {"low": 0.0, "high": 1.0, "lacks": lone, "requests": 0, "cut_off": found["cut_off"]}
+    excused = {"tpot": found["one_token"]}
+    lacks = [n for n in limits if not found[n] and found["failed"] + excused.get(n, 0) < found["requests"]]
+    if lacks:
+        return {"low": 0.0, "high": 1.0, "lacks": f"the records of the requests have no {' and no '.join(lacks)}"}
+    low, high = _wilson(found["met"], found["met"], found["requests"])
+    return {
+        "basis": "requests", "share": found["met"] / found["requests"], "low": low, "high": high,
+        "requests": found["requests"], "requests_met": found["met"], "failed": found["failed"],
+        "unmeasured": found["unmeasured"], "cut_off": found["cut_off"], "one_token": found["one_token"],
+        "source": found["place"],
+    }  # fmt: skip
+
+
+def _wilson(least: float, most: float, n: int) -> tuple[float, float]:
+    """The lower limit of the least and the upper limit of the most requests of ``n`` that may meet."""
     from llmstats.statistics import wilson
 
-    lacks = [name for name in limits if not found[name]]
-    if lacks and found["failed"] < found["requests"]:
-        return {"low": 0.0, "high": 1.0, "lacks": f"the records of the requests have no {' and no '.join(lacks)}"}
-    low, high = wilson(found["met"], found["requests"])
-    return {
-        "basis": "requests", "share": found["met"] / found["requests"], "low": float(low), "high": float(high),
-        "requests": found["requests"], "requests_met": found["met"], "failed": found["failed"],
-        "unmeasured": found["unmeasured"], "one_token": found["one_token"], "source": found["place"],
-    }  # fmt: skip
+    return float(wilson(least, n)[0]), float(wilson(most, n)[1])
 
 
 # --------------------------------------------------------------------------- aggregates
@@ -177,18 +194,20 @@ def _stated(con: duckdb.DuckDBPyConnection) -> dict[Case, dict[str, dict[str, fl
 
 
 def _from_aggregates(stated: Mapping[str, Mapping[str, float]], limits: Mapping[str, float]) -> dict[str, Any]:
-    """Bounds; percentiles are of the completed requests, and the failed ones do not meet."""
+    """Bounds; percentiles are of the completed requests, and the failed ones do not meet.
+
+    They are of the requests that were sent; where their number is known, the limits are of what may be sent.
+    """
     done, failed = (stated.get(f"{name}_requests", {}).get("value") for name in ("completed", "failed"))
     n = int(done) if done else None
     known = {name: stated.get(metric, {}) for name, metric in LIMITS.items() if name in limits}
     lacks = [name for name, statistics in known.items() if not statistics]
     shares = [_bounds.share_within(limits[name], statistics, n) for name, statistics in known.items()]
     low, high = _bounds.all_within(shares)
-    completed = 1.0 if not failed or done is None else done / (done + failed)
-    told = {
-        "basis": "bounds", "low": low * completed, "high": high * completed, "failed": failed and int(failed),
-        "requests": None if done is None else int(done + (failed or 0)),
-    }  # fmt: skip
+    requests = None if done is None else int(done + (failed or 0))
+    if requests and done is not None:
+        low, high = _wilson(low * done, high * done, requests)
+    told = {"basis": "bounds", "low": low, "high": high, "failed": failed and int(failed), "requests": requests}
     return told | ({"lacks": f"no {' and no '.join(lacks)} is stated"} if lacks else {})
 
 
@@ -209,7 +228,9 @@ def _judged(
     told = _from_requests(records, limits) if records else _from_aggregates(stated.get(case, {}), limits)
     if row["status"] == "failed" and not records:
         told |= {"low": 0.0, "high": 0.0}
-    verdict, reason = _verdict(told, share)
+        verdict, reason = "misses", None
+    else:
+        verdict, reason = _verdict(told, share)
     return {
         **_serving.whose(cell), **{f"{name}_limit": limits.get(name) for name in LIMITS},
         **{name: row[name] for name in DEFINITIONS}, "run_id": row["run_id"], "source": row["source"], "runs": 1,
@@ -218,15 +239,15 @@ def _judged(
 
 
 def _verdict(told: Mapping[str, Any], share: float) -> tuple[str, str | None]:
-    if told["low"] >= share:
-        return "meets", None
-    if told["high"] < share:
-        return "misses", None
+    if told["low"] >= share or told["high"] < share:
+        alone = None if told.get("requests") else "of these requests alone: nobody says how many there were"
+        return "meets" if told["low"] >= share else "misses", alone
     if "lacks" in told:
         return "cannot tell", told["lacks"]
     if told["basis"] == "requests":
         return "cannot tell", f"{told['requests']} requests are too few: {share:g} lies within their 95 % limits"
-    return "cannot tell", f"aggregates bound the share only to {told['low']:.3f}..{told['high']:.3f}"
+    of = f" of {told['requests']} requests" if told["requests"] else ""
+    return "cannot tell", f"aggregates{of} bound the share only to {told['low']:.3f}..{told['high']:.3f}"
 
 
 def _goodput(row: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, float | None]:
@@ -267,5 +288,5 @@ def _largest(rows: Sequence[dict[str, Any]], name: str, *, show_all: bool) -> li
     for row in rows:
         row |= told
         if missed and row["verdict"] == "meets":
-            row["reason"] = f"a smaller load misses: {missed[0]:g}"
+            row["reason"] = "; ".join(filter(None, (f"a smaller load misses: {missed[0]:g}", row["reason"])))
     return [row for row in rows if show_all or row[name] == at]

@@ -5,7 +5,8 @@ asked for, at its end it only waits for the last ones; both lower the throughput
 The steady window is from `begin` to `end`, seconds after the first start, out of `seconds` in all:
 
 - it begins when the number of requests in flight first reaches its plateau (the median over the second half of the time
-  in which requests were sent), and ends when the last request is sent: from then on the load only runs out;
+  in which requests were sent, or the mean where nothing is in flight for more than half of it), and ends when the last
+  request is sent: from then on the load only runs out;
 - sending must take longer than answering one request, at least 10 requests must start inside, and the number in flight
   must not drift over the window by more than a fifth with 95 % confidence: a queue that keeps growing has no steady
   state.  Otherwise `steady` is false and `reason` says why; values inside are then withheld.
@@ -17,8 +18,8 @@ that reaches the largest concurrency seen to the last) is the same for clients, 
 `output_tokens_per_second` counts the tokens that fall inside, those of a request spread evenly from its first to its
 last; `requests_per_second` the requests that end inside; `ttft` is of those that start inside, `tpot` and `e2e` of
 those that end inside, by `statistic`.  The columns `whole_…` are the same for the whole run, `ratio` is the first over
-its whole.  Failed requests, and those without any output token, count as in flight while their record says so, and for
-nothing else; `without_times` have no start or end and are left out.
+its whole.  Failed requests, those without any output token and those that the benchmark's end `cut_off` count as in
+flight while their record says so, and for nothing else; `without_times` have no start or end and are left out.
 
 parameter: statistic VARCHAR = 'mean' -- statistic of ttft, tpot and e2e: mean, p50, p90, p99 …
 parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
@@ -42,8 +43,8 @@ SPEEDS = ("output_tokens_per_second", "requests_per_second", "ttft", "tpot", "e2
 COLUMNS = (
     "model", "device", "concurrency", "request_rate", "steady", "reason",
     *(name for speed in SPEEDS for name in (speed, f"whole_{speed}")), "ratio", "begin", "end", "seconds", "in_flight",
-    "requests", "started_inside", "ended_inside", "failed", "without_times", "definition", "whole_definition", "run_id",
-    "source", "last_source",
+    "requests", "started_inside", "ended_inside", "failed", "cut_off", "without_times", "definition",
+    "whole_definition", "run_id", "source", "last_source",
 )  # fmt: skip
 
 
@@ -65,7 +66,8 @@ _RECORDS = """
 SELECT q.run_key, q.source_key, q.line::DOUBLE AS line, q.started, q.started + q.e2e AS ended, q.ttft, q.e2e,
   q.output_tokens::DOUBLE AS tokens,
   coalesce(q.tpot, CASE WHEN q.output_tokens > 1 THEN (q.e2e - q.ttft) / (q.output_tokens - 1) END) AS tpot,
-  q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done
+  {cut_off} AS cut_off,
+  q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AND NOT ({cut_off}) AS done
 FROM request_rows q
 WHERE q.run_key IN ({keys})
 ORDER BY q.run_key, q.started, q.request
@@ -76,7 +78,7 @@ def _records(con: duckdb.DuckDBPyConnection, keys: str) -> Iterator[tuple[int, d
     """The requests of each run by their start, as arrays (NaN where nothing is stated), with ``path`` by source key."""
     import numpy as np
 
-    columns = con.execute(_RECORDS.format(keys=keys)).fetchnumpy()
+    columns = con.execute(_RECORDS.format(keys=keys, cut_off=_serving.CUT_OFF)).fetchnumpy()
     whole = {
         name: np.ma.filled(column, np.nan) if column.dtype.kind == "f" else np.ma.getdata(column)
         for name, column in columns.items()
@@ -96,9 +98,10 @@ def _run(records: Mapping[str, Any], statistic: str) -> dict[str, Any]:
     from llmstats.answers._steady import in_flight, mean_load, window
 
     timed = np.isfinite(records["started"]) & np.isfinite(records["ended"])
-    done = records["done"].astype(bool)
+    done, cut = records["done"].astype(bool), int(np.count_nonzero(records["cut_off"]))
     counts = {
-        "requests": len(done), "failed": int(np.count_nonzero(~done)), "without_times": int(np.count_nonzero(~timed)),
+        "requests": len(done), "failed": int(np.count_nonzero(~done)) - cut, "cut_off": cut,
+        "without_times": int(np.count_nonzero(~timed)),
         "definition": "output_tokens_per_second@steady", "whole_definition": "output_tokens_per_second@requests",
         "source": _place(records, 0),
     }  # fmt: skip

@@ -1,7 +1,7 @@
 -- What the requests of serving runs add up to, for runs of which nobody wrote an aggregate.
 --
 -- Failed requests and those without any output token are counted and left out of everything else; so are values that
--- are not finite.  Speeds need
+-- are not finite.  Requests that the benchmark's end cut off (an error, but no word of success) are none.  Speeds need
 -- the start and the end of the requests: tokens and requests that completed, over the time from the first start to
 -- the last end.  A request of one output token has no time per output token.
 CREATE OR REPLACE MACRO _requested(of_statistic, of_pick, of_model, of_device) AS TABLE
@@ -12,6 +12,7 @@ WITH one AS (
     q.success IS NOT FALSE AND coalesce(q.output_tokens, 1) > 0 AS done
   FROM request_rows q
   WHERE q.run_key IN (SELECT a.run_key FROM _asked('serving', of_pick, of_model, of_device) a)
+    AND NOT (q.success IS NULL AND q.error IS NOT NULL)
 ),
 told AS (
   SELECT o.run_key, count(*) FILTER (o.done) AS completed, count(*) FILTER (NOT o.done) AS failed,
