@@ -10,6 +10,8 @@ door as a stranger's log.  Life of a start::
 ``run.json`` is replaced as a whole and never half written.  Its status: ``running`` (or the process died without a
 word, by SIGKILL or power loss), ``completed``, ``failed``, ``interrupted`` (Ctrl-C, SIGTERM), ``stopped`` (by a rule
 that the user set).
+
+One process at a time works in a directory: it holds a lock there that ends with it, in whatever way it ends.
 """
 
 from __future__ import annotations
@@ -119,11 +121,16 @@ class Runner:
 
 
 class Job:
-    """An open work directory."""
+    """An open work directory.
 
-    def __init__(self, path: str, document: dict[str, Any]) -> None:
+    Args:
+        lock: descriptor that holds its lock, until `finish`.
+    """
+
+    def __init__(self, path: str, document: dict[str, Any], lock: int | None) -> None:
         self.path = path
         self.document = document
+        self._lock = lock
         #: Files and directories beside `path` that belong to the work and are ingested with it.
         self.beside: list[str] = []
         #: Format as which an ingest reads files of the work that no format recognises; None: it does not.
@@ -153,16 +160,23 @@ class Job:
             "notes": [*plan.notes, *plan.warnings],
             "environment": dict(environment),
         }
-        return cls(_fresh(os.path.join(work_dir, plan.name)), document)
+        path = _fresh(os.path.join(work_dir, plan.name))
+        return cls(path, document, _locked(path))
 
     @classmethod
     def reopen(cls, plan: Plan, *, runner: str, environment: Mapping[str, Any]) -> Job:
         """Go on in ``plan.resumes``: its run.json keeps its start, its notes and when it was resumed.
 
         Raises:
-            InputError: no job of this runner lies there.
+            InputError: no job of this runner lies there, or it is still at work.
         """
         path = os.path.abspath(plan.resumes or "")
+        try:
+            lock = _locked(path)
+        except BlockingIOError:
+            raise InputError(
+                f"--resume {plan.resumes}: that job is still at work; wait until it has ended, or stop it"
+            ) from None
         try:
             with open(os.path.join(path, RUN_JSON), encoding="utf-8") as file:
                 document = json.load(file)
@@ -175,7 +189,7 @@ class Job:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as why:
             raise InputError(f"--resume {plan.resumes}: no readable {RUN_JSON} there ({why})") from why
         fresh = {"status": "running", "ended_at": None, "exit_code": None, "error": None}
-        return cls(path, {**document, **fresh, "environment": dict(environment)})
+        return cls(path, {**document, **fresh, "environment": dict(environment)}, lock)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -219,6 +233,9 @@ class Job:
         self.facts.update(facts)
         self.document |= {"status": status, "ended_at": _now(), "exit_code": exit_code, "error": error}
         self._write()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _write(self) -> None:
         replace(self.file(RUN_JSON), json.dumps(self.document, indent=2, ensure_ascii=False, default=str) + "\n")
@@ -232,6 +249,32 @@ def replace(path: str, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, path)
+
+
+def _locked(path: str) -> int | None:
+    """Lock a directory; the system takes the lock away when the process has ended.
+
+    Returns:
+        The descriptor that holds the lock; None where the system or the file system has none for directories.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    descriptor = None
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as why:
+        if descriptor is not None:
+            os.close(descriptor)
+        if isinstance(why, BlockingIOError):
+            raise
+        return None
+    return descriptor
 
 
 def _now() -> str:

@@ -76,8 +76,14 @@ class Cell:
         return run
 
     def measurements(self, conditions: Mapping[str, Any]) -> Iterator[Measurement]:
-        """All values in canonical names and units."""
+        """All values in canonical names and units.
+
+        Where one token was asked for, ``decode_token_time`` is the gap to the event that closes the stream, and no
+        time per token: it is left out.
+        """
         for raw_name, value in self.values.items():
+            if self.output_len == 1 and raw_name.startswith("decode_token_time "):
+                continue
             metric, statistic, definition, number = _canonical(raw_name, value.number)
             yield Measurement(
                 run=self.name,

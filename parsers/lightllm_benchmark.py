@@ -22,7 +22,7 @@ _CONDITIONS = {"output_len_mode": "random"}
 
 class LightLLMBenchmark(DocumentParser):
     name = "lightllm_benchmark"
-    version = 1
+    version = 2
     title = "lightllm benchmark_client.py: report and --dump_file"
     writes = "LightLLM"
     samples = LIGHTLLM_SAMPLES

@@ -38,7 +38,7 @@ class LLMProfileTable(DocumentParser):
     """One run per row; the same runs as the logs below ``log/``."""
 
     name = "llm_profile_csv"
-    version = 1
+    version = 2
     title = "test_results*.csv of benchmark_all.py (AIChipBenchmark)"
     writes = "benchmark_all.py"
     samples = CSV_SAMPLES

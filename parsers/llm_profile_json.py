@@ -18,7 +18,7 @@ class LLMProfileDump(DocumentParser):
     """The run of the log beside it; lengths are not in the file."""
 
     name = "llm_profile_json"
-    version = 2
+    version = 3
     title = "llm_profiler.py --dump_file (AIChipBenchmark)"
     writes = "llm_profiler.py"
     samples = DUMP_SAMPLES

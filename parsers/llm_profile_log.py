@@ -19,7 +19,7 @@ class LLMProfileLog(DocumentParser):
     """One run per cell: directory, clients, input and output length."""
 
     name = "llm_profile_log"
-    version = 2
+    version = 3
     title = "llm_profiler.py report (AIChipBenchmark), whole, failed or still running"
     writes = "llm_profiler.py"
     samples = LOG_SAMPLES

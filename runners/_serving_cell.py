@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -69,10 +70,14 @@ class CellRun:
         with self._logs() as (self._log, self._requests):
             try:
                 await self._perform()
+                return self._close(None)
             except asyncio.CancelledError:
                 self._close("interrupted")
                 raise
-            return self._close(None)
+            except Exception as why:  # noqa: BLE001  a mistake of this program; the other cells are still measured
+                with self.bench.job.open("traceback.txt") as file:
+                    traceback.print_exc(file=file)
+                return self._close("failed", _reason(why))
 
     async def _perform(self) -> None:
         async with pool(self.bench.target, self.bench.made.timeout) as connections:
@@ -124,7 +129,7 @@ class CellRun:
             log = None
             if "log" in self._files:
                 log = files.enter_context(_fresh(self._files["log"]))
-                log.write(f"llmstats {VERSION} run serving: {self.cell.words}; {self.bench.made.url}\n")
+                log.write(f"llmstats {VERSION} run serving: {self.cell.words}; {self.bench.made.place}\n")
                 log.write(profile.progress(0, self.cell.requests, 0.0).lstrip("\r"))
                 log.flush()
             yield log, files.enter_context(_fresh(self._files["requests"]))
@@ -184,7 +189,13 @@ class CellRun:
 
     # ----- at the end
 
-    def _close(self, status: str | None) -> dict[str, Any]:
+    def _close(self, status: str | None, why: str | None = None) -> dict[str, Any]:
+        """Write how it ended.
+
+        Args:
+            status: None: told by the requests.
+            why: what went wrong beside the requests.
+        """
         sent, closed = self._sender, self.cell.clients is not None
         results = Results(self.cell, sent.answers, self._times, sent.ended - sent.began, self._client())
         status = status or results.status
@@ -192,11 +203,11 @@ class CellRun:
         if closed and status in ("completed", "partial"):
             found = profile.result(self.cell, self.bench.made.server_api, sent.answers, results.seconds)
         self.document |= {"ended_at": clock(time.time())}
-        self.document |= results.closing(status, [*self.bench.server.notes, *self._notes], found)
+        self.document |= results.closing(status, [*self.bench.server.notes, *self._notes], found, why)
         if sys.stderr.isatty():
             sys.stderr.write("\r\x1b[K")
         self._write()
-        self._write_report(status, found)
+        self._write_report(status, found, why)
         return self.document
 
     def _client(self) -> dict[str, Any]:
@@ -212,15 +223,15 @@ class CellRun:
     def _write(self) -> None:
         replace(self._files["json"], pretty(self.document))
 
-    def _write_report(self, status: str, found: dict[str, Any] | None) -> None:
+    def _write_report(self, status: str, found: dict[str, Any] | None, why: str | None) -> None:
         """llm_profiler's report, and its dump where no request failed: the program itself dies of the first failure."""
         if self._log is None:
             return
         sent = self._sender
         self._log.write(profile.progress(self._done, self.cell.requests, sent.ended - sent.began) + "\n")
         if status != "completed":
-            self._log.write(f"llmstats: {status}: {failure_words(self.document['requests'])}\n")
-        if status != "interrupted":
+            self._log.write(f"llmstats: {status}: {failure_words(self.document['requests'], why)}\n")
+        if status != "interrupted" and why is None:
             self._log.write(profile.report(found, len(sent.answers)))
         self._log.flush()
         if status == "completed" and found:
@@ -232,6 +243,13 @@ class CellRun:
 
 def _fresh(path: str) -> TextIO:
     return open(path, "w", encoding="utf-8", newline="\n")
+
+
+def _reason(why: BaseException) -> str:
+    """What was raised; of a group the first."""
+    while isinstance(why, BaseExceptionGroup):
+        why = why.exceptions[0]
+    return f"{type(why).__name__}: {why}"
 
 
 def _round(value: float | None, digits: int = 6) -> float | None:

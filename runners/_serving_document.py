@@ -65,7 +65,7 @@ def opened(
         },
         "model": server.model,
         "server_api": made.server_api or None,
-        "url": made.url,
+        "url": made.place,
         "api": made.api,
         "request": {"stream": True, **server.optional(cell.output_len), "temperature": made.temperature,
                     **made.extra_body},
@@ -101,7 +101,7 @@ class Results:
 
     @cached_property
     def known(self) -> list[measure.Times]:
-        return [self.times[a.index] for a in self.good]
+        return [self.times[a.index] for a in self.good if a.index in self.times]
 
     @cached_property
     def ended(self) -> dict[str, Any]:
@@ -113,16 +113,19 @@ class Results:
             return "completed"
         return "partial" if self.ended["completed"] else "failed"
 
-    def closing(self, status: str, notes: Sequence[str], found: dict[str, Any] | None) -> dict[str, Any]:
+    def closing(
+        self, status: str, notes: Sequence[str], found: dict[str, Any] | None, why: str | None = None
+    ) -> dict[str, Any]:
         """What the document says at the end.
 
         Args:
             found: llm_profiler's numbers.
+            why: what went wrong beside the requests.
         """
         error = f"{status}: {self.ended['completed']} of {self.ended['asked']} requests completed; "
         return {
             "status": status,
-            "error": None if status == "completed" else error + failure_words(self.ended),
+            "error": None if status == "completed" else error + failure_words(self.ended, why),
             "requests": self.ended,
             "tokens": self._tokens(),
             "client": dict(self.client),
@@ -186,10 +189,11 @@ class Results:
             yield f"{short} of {len(self.known)} outputs are shorter than {cell.output_len} tokens"
 
 
-def failure_words(ended: Mapping[str, Any]) -> str:
-    """``failed: connect 3, stream_cut 2; not sent: 4``."""
+def failure_words(ended: Mapping[str, Any], why: str | None = None) -> str:
+    """``failed: connect 3, stream_cut 2; not sent: 4``, behind what went wrong beside the requests."""
     kinds = ", ".join(f"{kind} {count}" for kind, count in ended["failures"].items())
-    parts = [f"failed: {kinds}"] if kinds else []
+    parts = [why] if why else []
+    parts += [f"failed: {kinds}"] if kinds else []
     parts += [f"{key.replace('_', ' ')}: {ended[key]}" for key in ("interrupted", "not_sent") if ended[key]]
     return "; ".join(parts) or "nothing failed"
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from llmstats.errors import InputError
+from llmstats.redact import masked
 
 from ._serving_settings import VERSION
 from ._serving_stream import Answer
@@ -59,12 +60,17 @@ class Target:
         except ValueError:
             port = None
         if parts.scheme not in ("http", "https") or not parts.hostname or (port is None and ":" in _after_host(url)):
-            raise InputError(f"--url {url!r} is no URL; write it like http://localhost:8000/v1/completions")
+            raise InputError(f"--url {masked(url)!r} is no URL; write it like http://localhost:8000/v1/completions")
         if "@" in parts.netloc:
             raise InputError("--url: a name and password in it would be written into logs; set OPENAI_API_KEY instead")
         tls = parts.scheme == "https"
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         return cls(parts.hostname, port or (443 if tls else 80), path or "/", tls, parts.netloc, key)
+
+    @property
+    def place(self) -> str:
+        """Where that is, for messages: secrets in the query are ``***``."""
+        return f"{self.authority}{masked(self.path)}"
 
     def at(self, path: str) -> Target:
         """The same server, another path."""

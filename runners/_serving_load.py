@@ -48,9 +48,13 @@ class Sender:
         await self._through(self._client(waiting) for _ in range(clients))
 
     async def open(self, rate: float, seed: int) -> None:
-        """Poisson arrivals: gaps drawn from an exponential distribution with mean ``1 / rate`` seconds."""
+        """Poisson arrivals: gaps drawn from an exponential distribution with mean ``1 / rate`` seconds.
+
+        There is none before the first request: the time of the benchmark begins with it.
+        """
         dice = random.Random(seed)
-        await self._through([self._arrivals([dice.expovariate(rate) for _ in self._bodies])])
+        gaps = [dice.expovariate(rate) for _ in self._bodies]
+        await self._through([self._arrivals([0.0, *gaps[1:]])])
 
     async def _through(self, work: Iterable[Coroutine[Any, Any, None]]) -> None:
         self.began = perf_counter()

@@ -113,7 +113,8 @@ def speeds(known: Sequence[Times], chunks: int, duration: float) -> Iterator[Mea
     latency = sum(t.e2e for t in known if t.e2e is not None)
     yield Measured("concurrency", "mean", latency / duration, "concurrency@latency_over_duration", n)
     yield Measured("output_chunks", "sum", chunks, None, n)
-    yield Measured("tokens_per_chunk", "mean", made / chunks, None, n)
+    if chunks:  # tokens without text, such as special ones, come in none
+        yield Measured("tokens_per_chunk", "mean", made / chunks, None, n)
 
 
 def distributions(answers: Sequence[Answer], known: Sequence[Times]) -> Iterator[Measured]:

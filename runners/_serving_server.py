@@ -84,10 +84,10 @@ def _give_way(server: Server, answer: Answer, target: Target) -> None:
     words = f"{kind}: {text}" if kind != "http_status" else text
     if kind != "http_status" or not 400 <= answer.status < 500 or answer.status in (401, 403, 404, 429):
         raise InputError(
-            f"{target.authority}{target.path} does not serve model {server.model!r}: {words}{_hint(answer)}"
+            f"{target.place}: a first small request to model {server.model!r} failed: {words}{_hint(answer)}"
         )
     if not server.fields:
-        raise InputError(f"{target.authority}{target.path} refuses a plain request: {words}")
+        raise InputError(f"{target.place} refuses a plain request: {words}")
     named = [name for name in server.fields if re.search(rf"\b{name}\b", text)] or server.fields[:1]
     for name in named:
         server.fields.remove(name)
@@ -97,6 +97,8 @@ def _give_way(server: Server, answer: Answer, target: Target) -> None:
 def _hint(answer: Answer) -> str:
     if answer.status in (401, 403):
         return "; set OPENAI_API_KEY"
+    if answer.failure and answer.failure[0] == "no_stream":
+        return "; a server that streams is needed"
     return "; see --model and --url" if answer.status == 404 else ""
 
 
@@ -106,7 +108,7 @@ async def awaited(made: Settings, target: Target, say: Callable[[str], None]) ->
     Raises:
         Gone: it does not within ``--wait``.
     """
-    models = target.at(re.sub(r"(?:/chat)?/completions(?:\?.*)?$", "/models", target.path))
+    models = target.at(re.sub(r"(?:/chat)?/completions(?=\?|$)", "/models", target.path, count=1))
     until = perf_counter() + made.wait
     told = False
     async with pool(models, min(made.timeout, 10.0)) as connections:

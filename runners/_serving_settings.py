@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from llmstats.errors import InputError
+from llmstats.redact import HIDDEN, masked
 
 VERSION = metadata.version("llmstats")
 COMPLETIONS, CHAT = "completions", "chat"
@@ -65,6 +66,11 @@ class Settings:
     def api(self) -> str:
         return CHAT if self.url.split("?")[0].endswith("/chat/completions") else COMPLETIONS
 
+    @property
+    def place(self) -> str:
+        """The URL as it is written down: secrets in its query are ``***``."""
+        return masked(self.url)
+
     def cells(self) -> list[Cell]:
         """In the order of `benchmark_all.py`: by load, then input, then output length."""
         loads: list[tuple[int | None, float | None]] = [(n, None) for n in self.num_clients]
@@ -107,7 +113,7 @@ def settings(given: Mapping[str, Any]) -> Settings:
         raise InputError("--request_rate needs --input_num: how many requests are sent")
     made = Settings(**chosen)
     if not made.url.split("?")[0].endswith("/completions"):
-        raise InputError(f"--url {made.url}: give the whole endpoint, …/v1/completions or …/v1/chat/completions")
+        raise InputError(f"--url {made.place}: give the whole endpoint, …/v1/completions or …/v1/chat/completions")
     return made
 
 
@@ -115,7 +121,7 @@ def resumed(stored: Mapping[str, Any], given: Mapping[str, Any], where: str) -> 
     """Settings of an earlier start; what is given again must agree with it.
 
     Raises:
-        InputError: it does not, or the job is none of these.
+        InputError: it does not, or the job is none of these, or its URL was kept without its secret.
     """
     known = {f.name for f in fields(Settings)}
     if not stored or not stored.keys() <= known:
@@ -128,6 +134,8 @@ def resumed(stored: Mapping[str, Any], given: Mapping[str, Any], where: str) -> 
             raise InputError(
                 f"--{name} differs from what {where} was started with ({told}); leave it out, or start anew"
             )
+    if "url" not in said and HIDDEN in str(before.get("url")):
+        raise InputError(f"--resume {where}: the secret in {before['url']} was not kept; give --url again")
     return settings({**before, **{k: v for k, v in said.items() if k in MOVABLE}})
 
 
@@ -136,5 +144,5 @@ def _frozen(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stored(made: Settings) -> dict[str, Any]:
-    """As run.json keeps them: all, so that a later version's defaults change nothing."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(made).items()}
+    """As run.json keeps them: all, so that a later version's defaults change nothing; the URL without secrets."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(made).items()} | {"url": made.place}

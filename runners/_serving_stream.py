@@ -19,12 +19,15 @@ FAILURES = {
     "http_status": "the server answered with another status than 200",
     "stream_cut": "the stream broke off or ended without saying that it ended",
     "bad_json": "an event was no JSON object",
-    "server_error": "the server sent an error inside the stream",
+    "server_error": "the server sent an error inside the stream or in its place",
+    "no_stream": "the server answered with something else than a stream of events",
     "empty": "the stream ended as it should, without a token",
     "bad_http": "the answer was no HTTP",
     "interrupted": "the benchmark was stopped while the request was under way",
 }
 _EXCERPT = 300
+#: Bytes kept of an answer that is no stream: an error is read as a whole.
+_KEPT = 1 << 16
 
 
 class Answer:
@@ -48,6 +51,7 @@ class Answer:
         "retried",
         "started",
         "status",
+        "streams",
         "texts",
         "usage",
     )  # fmt: skip
@@ -68,6 +72,7 @@ class Answer:
         self.status = 0  #: HTTP; 0: no answer yet
         self.failure: tuple[str, str] | None = None  #: kind and what was seen
         self.retried = False  #: sent again: a kept connection was closed before any byte of an answer
+        self.streams = False  #: an event came
         self.body = b""  #: beginning of an answer that is no stream
         self._rest = b""
 
@@ -83,8 +88,9 @@ class Answer:
 
     def feed(self, data: bytes, now: float) -> None:
         """Bytes of the body, that came at ``now``; events may be cut anywhere."""
+        if not self.streams:
+            self.body = (self.body + data)[:_KEPT]
         if self.status != 200:
-            self.body = (self.body + data)[:_EXCERPT]
             return
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
@@ -93,14 +99,12 @@ class Answer:
                 self._event(line[5:].strip(), now)
 
     def _event(self, payload: bytes, now: float) -> None:
+        self.streams, self.body = True, b""
         if payload == b"[DONE]":
             self.done = True
             return
-        try:
-            event = json.loads(payload)
-        except ValueError:
-            event = None
-        if not isinstance(event, dict):
+        event = _object(payload)
+        if event is None:
             self.fail("bad_json", payload.decode("utf-8", "replace"))
         elif event.get("error"):
             self.fail("server_error", _message(event["error"]))
@@ -130,10 +134,37 @@ class Answer:
         self.ended = now
         if self.status != 200:
             self.fail("http_status", f"{self.status} {self.body.decode('utf-8', 'replace')}".strip())
+            return
+        self._last_line(now)
+        if not self.streams and self.body.strip() and not self.body.startswith(b":"):  # a comment begins a stream
+            self._other()
         elif not self.done and self.finish is None:
             self.fail("stream_cut", "it ended without finish_reason and without [DONE]")
         elif not self.chunks and not (self.usage or {}).get("completion_tokens"):
             self.fail("empty", "no chunk with text, and no tokens by the server's usage")
+
+    def _last_line(self, now: float) -> None:
+        """What stands behind the last newline: an event if it is whole; a stream may also break off there."""
+        payload = self._rest[5:].strip() if self._rest.startswith(b"data:") else b""
+        if payload == b"[DONE]" or _object(payload) is not None:
+            self._event(payload, now)
+
+    def _other(self) -> None:
+        """Say what came in place of a stream."""
+        document = _object(self.body)
+        if document is not None and document.get("error"):
+            self.fail("server_error", _message(document["error"]))
+        else:
+            self.fail("no_stream", f"no event came, but {self.body.decode('utf-8', 'replace').strip()}")
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    """A JSON object; None where it is none."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def text_of(choice: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from llmstats.running import Ended, Job, replace
 
 from . import _serving_profile as profile
 from ._serving_cell import Bench, CellRun
-from ._serving_document import failure_words, paths, read_object, stored
+from ._serving_document import paths, read_object, stored
 from ._serving_http import Target, api_key, most_connections, new_event_loop
 from ._serving_server import Gone, awaited, meet
 from ._serving_settings import Cell, Settings
@@ -104,10 +104,8 @@ class _Sweep:
 
     def _tell(self, name: str, document: dict[str, Any]) -> None:
         values = {(m["metric"], m["statistic"]): m["value"] for m in document["measurements"]}
-        parts = [text.format(values[key]) for key, text in _TOLD.items() if key in values]
-        if document["status"] != "completed":
-            parts.append(failure_words(document["requests"]))
-        self.job.say(f"{name}: {document['status']}; {', '.join(parts)}")
+        numbers = ", ".join(text.format(values[key]) for key, text in _TOLD.items() if key in values)
+        self.job.say(f"{name}: {'; '.join(filter(None, (document['error'] or 'completed', numbers)))}")
         for note in document["notes"]:
             if note not in self.job.document["notes"]:
                 self.job.say(f"  note: {note}")

@@ -101,7 +101,7 @@ class Serving(Runner):
         _option("device", "Model of the server's devices."),
         _option("device_count", "Number of the server's devices.", type=click.IntRange(1)),
         _option("precision", "Precision that the server computes in."),
-        _option("resume", "Directory of an earlier start: cells that are complete there are not repeated.",
+        _option("resume", "Directory of an earlier start that has ended: its complete cells are not repeated.",
                 type=click.Path(exists=True, file_okay=False)),
     )  # fmt: skip
 

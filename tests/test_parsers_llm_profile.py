@@ -73,6 +73,21 @@ def test_how_output_lengths_were_drawn(average: float, mode: str | None) -> None
     assert all(m.conditions == expected for m in measured.values())
 
 
+def test_one_token_has_no_time_per_token() -> None:
+    """What stands there is the gap to the event that closes the stream."""
+    name = "test_log_bz8_input256_output1"
+    table = TABLE.replace("\n256,128,", "\n256,1,")
+    one = [
+        read("llm_profile_log", f"d/results/log/{name}.log", LOG),
+        read("llm_profile_json", f"d/results/log/{name}.json", DUMP),
+        read("llm_profile_csv", "d/results/test_results_deepseek_r1.csv", table),
+    ]
+    for run, measured in one:
+        assert run.name == "results/bz8_input256_output1"
+        assert {metric for metric, _ in measured} >= {"ttft", "e2e_latency", "output_tokens_per_second"}
+        assert "tpot" not in {metric for metric, _ in measured}
+
+
 @pytest.mark.parametrize(("parser", "sample"), SAMPLES, ids=[f"{p.name}-{s.path}" for p, s in SAMPLES])
 def test_no_beginning_of_a_file_is_ambiguous(parser: Any, sample: Any) -> None:
     """Whatever part of a file is there yet: its own format or none, never two and never the other program's."""

@@ -180,6 +180,16 @@ def test_open_loop_sends_at_the_moments_that_the_seed_gives(words: Any) -> None:
     assert not list(folder(done).glob("log/*"))
 
 
+def test_an_open_loop_begins_with_its_first_request(words: Any) -> None:
+    """The first gap that this seed draws is over a second; it is no part of the time."""
+    assert random.Random(153).expovariate(5) > 1.0
+    done = run(*words("plain", "--request_rate", "5", "--input_num", 2, "--seed", 153))
+    rows = requests(folder(done), "rate5_input12_output6")
+    span = max(row["started"] + row["e2e"] for row in rows) - min(row["started"] - row["late"] for row in rows)
+    duration = values(cell(folder(done), "rate5_input12_output6"))["benchmark_duration", "value"]
+    assert span - 1e-4 <= duration < span + 0.5
+
+
 # --------------------------------------------------------------------------- llm_profile's files
 
 
@@ -263,6 +273,18 @@ def test_five_files_are_one_run(words: Any, tmp_path: Path) -> None:
     assert twice == []
 
 
+def test_one_token_has_no_time_per_token(words: Any, tmp_path: Path) -> None:
+    """Neither in our own numbers nor in those of llm_profile's files beside them."""
+    directory = folder(run(*words("plain", "--output_len", "1")))
+    assert [row["tpot"] for row in requests(directory, "bz2_input12_output1")] == [None] * 4
+    assert "decode_token_time_P50" in (directory / "test_results_serving.csv").read_text()  # old tools read on
+    db = ls.open(tmp_path / "s.duckdb")
+    db.ingest(directory, workers=1)
+    (row,) = ask(db, "serving")
+    assert (row["tpot"], row["tpot_p50"], row["tpot_p99"], row["tpot_definition"]) == (None, None, None, None)
+    assert row["ttft_p50"] > 0
+
+
 # --------------------------------------------------------------------------- servers with manners
 
 
@@ -298,6 +320,48 @@ def test_chunks_are_no_tokens(words: Any) -> None:
     assert values(document)["tokens_per_chunk", "mean"] == 2.0
     row = requests(directory)[0]
     assert row["tpot"] == pytest.approx((row["e2e"] - row["ttft"]) / 5, abs=1e-6)
+
+
+def test_tokens_without_text(words: Any, tmp_path: Path) -> None:
+    """Special tokens alone: the server counts them, and no chunk has text."""
+    done = run(*words("wordless", "--num_clients", "1,2"))
+    assert done.exit_code == 0, done.output
+    for name in ("bz1_input12_output6", "bz2_input12_output6"):
+        document = cell(folder(done), name)
+        assert document["status"] == "completed"
+        found = values(document)
+        assert (found["output_tokens", "mean"], found["output_chunks", "sum"]) == (6.0, 0)
+        assert ("tokens_per_chunk", "mean") not in found
+        assert ("ttft", "p50") not in found
+
+
+@pytest.mark.parametrize("broken", ["speeds", "times"])
+def test_a_mistake_in_one_cell_leaves_the_others(words: Any, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """It goes wrong in the arithmetic at the end, or with the last of four answers."""
+    measure = module("_serving_measure")
+    right, count = getattr(measure, broken), 0
+
+    def wrong(*given: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == (1 if broken == "speeds" else 4):
+            raise ZeroDivisionError("no chunks")
+        return right(*given)
+
+    monkeypatch.setattr(measure, broken, wrong)
+    done = run(*words("plain", "--num_clients", "1,2", "--input_num", 4))
+    assert done.exit_code == 1
+    directory = folder(done)
+    first, second = cell(directory, "bz1_input12_output6"), cell(directory)
+    assert (first["status"], second["status"]) == ("failed", "completed")
+    assert first["error"] == "failed: 4 of 4 requests completed; ZeroDivisionError: no chunks"
+    assert first["error"] in done.stderr
+    assert first["requests"]["completed"] == 4
+    assert first["tokens"]["output"] == (24 if broken == "speeds" else 18)
+    assert len(requests(directory, "bz1_input12_output6")) == (4 if broken == "speeds" else 3)
+    assert "ZeroDivisionError: no chunks" in (directory / "traceback.txt").read_text()
+    log = (directory / "log" / "test_log_bz1_input12_output6.log").read_text()
+    assert "llmstats: failed: ZeroDivisionError: no chunks" in log
 
 
 def test_short_outputs_and_a_prefix_cache_are_said(words: Any) -> None:
@@ -351,6 +415,29 @@ def test_every_kind_of_failure_is_documented() -> None:
     assert all(f"`{kind}`" in text for kind in module("_serving_stream").FAILURES)
 
 
+@pytest.mark.parametrize(
+    ("manner", "message"),
+    [
+        ("exhausted", "model 'toy' failed: server_error: KV cache exhausted"),
+        (
+            "streamless",
+            """model 'toy' failed: no_stream: no event came, but {"choices": [{"index": 0, """,
+        ),
+    ],
+)
+def test_what_came_in_place_of_a_stream_is_told(words: Any, manner: str, message: str) -> None:
+    done = run(*words(manner))
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "a server that streams is needed" in done.stderr or manner == "exhausted"
+
+
+def test_a_stream_may_end_without_a_last_newline(words: Any) -> None:
+    done = run(*words("abrupt"))
+    assert done.exit_code == 0, done.output
+    assert cell(folder(done))["requests"]["completed"] == 4
+
+
 def test_connections_that_are_closed_behind_our_back(words: Any) -> None:
     done = run(*words("forgetful", "--num_clients", "1", "--input_num", 6))
     assert done.exit_code == 0, done.output
@@ -383,7 +470,7 @@ def test_connections_that_the_system_does_not_allow(words: Any) -> None:
     open_loop = words("slow", "--request_rate", "5000", "--input_num", 120, "--warmup", 0)
     done = subprocess.run([*command, *map(str, open_loop)], capture_output=True, text=True, check=False, preexec_fn=few)
     assert done.returncode == 1, done.stderr
-    assert re.search(r"partial; .*client_limit \d+", done.stderr)
+    assert re.search(r"partial: .*client_limit \d+", done.stderr)
 
 
 @pytest.mark.parametrize(("cpu", "late", "slow"), [(0.95, 0.0001, True), (0.2, 0.006, True), (0.2, 0.0001, False)])
@@ -475,6 +562,18 @@ def test_what_is_resumed_cannot_be_changed(words: Any) -> None:
     assert "no readable run.json there" in nothing.stderr
 
 
+def test_a_job_that_is_at_work_is_not_resumed(words: Any) -> None:
+    with servingkit.started(words("slow", "--input_num", 40)[1:]) as process:
+        assert process.stdout is not None
+        directory = Path(process.stdout.readline().strip())
+        before = told(directory)
+        other = run("serving", "--resume", directory)
+        assert other.exit_code == 2
+        assert "that job is still at work" in other.stderr
+        assert told(directory).get("resumed_at") == before.get("resumed_at") is None
+        assert process.poll() is None
+
+
 # --------------------------------------------------------------------------- options
 
 
@@ -505,6 +604,27 @@ def test_options_that_cannot_be(words: Any, more: list[str], message: str) -> No
     done = run(*words("plain", *more))
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+def test_a_key_in_the_url_is_sent_and_never_written(words: Any, server: str) -> None:
+    url = f"{server}/guarded/v1/completions?v=1&api-key=hush"
+    done = run(*words("guarded", "--url", url, "--input_num", 2))
+    assert done.exit_code == 0, done.output
+    directory = folder(done)
+    assert cell(directory)["url"] == f"{server}/guarded/v1/completions?v=1&api-key=***"
+    (directory / "cells" / "bz2_input12_output6.json").unlink()
+    refused = run("serving", "--resume", directory)
+    assert refused.exit_code == 2
+    assert "api-key=*** was not kept; give --url again" in refused.stderr
+    assert run("serving", "--resume", directory, "--url", url).exit_code == 0
+    for path in directory.rglob("*"):
+        assert path.is_dir() or "hush" not in path.read_text(), path
+    wrong = run(*words("guarded", "--url", url.replace("hush", "hash")))
+    assert "completions?v=1&api-key=***: a first small request" in wrong.stderr
+    planned = run(*words("guarded", "--url", url, "--dry-run"))
+    assert planned.exit_code == 0
+    assert "hush" not in done.output + refused.output + wrong.output + planned.output
+    assert "hash" not in wrong.output
 
 
 def test_flags_with_dashes_and_with_underscores(words: Any) -> None:
@@ -561,3 +681,26 @@ def test_a_chunk_is_stamped_when_its_line_is_complete() -> None:
     cut = STREAM.index(b'"reasoning_content"') + 5
     answer = _answer([STREAM[:cut], STREAM[cut:]])
     assert list(answer.chunks) == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "failure"),
+    [
+        ([STREAM.replace(b"data: [DONE]\n\n", b"data: [DONE]")], None),
+        ([b'data: {"choices":[{"text":"a"}]}\n\n', b'data: {"choices":[{"text":"b","finish_reason":"stop"}]}'], None),
+        ([b'data: {"choices":[{"text":"a"}]}\n\n', b'data: {"choices":[{"te'], ("stream_cut", "it ended without")),
+        ([b": ping\n\n"], ("stream_cut", "it ended without")),
+        ([], ("stream_cut", "it ended without")),
+        ([b'{\n "error": {"mess', b'age": "full"}\n}\n'], ("server_error", "full")),
+        ([b'{"error": "' + b"x" * 400 + b'"}'], ("server_error", "x" * 300)),
+        ([b"<html>\n<body>gate", b"way</body>"], ("no_stream", "no event came, but <html>\n<body>gateway</body>")),
+    ],
+)
+def test_how_an_answer_may_end(pieces: list[bytes], failure: tuple[str, str] | None) -> None:
+    answer = _answer(pieces)
+    if failure is None:
+        assert answer.succeeded
+        assert len(answer.texts) == 2
+    else:
+        assert answer.failure[0] == failure[0]
+        assert answer.failure[1].startswith(failure[1])

@@ -102,7 +102,7 @@ def test_a_server_killed_in_the_middle_of_a_cell(model: Path, tmp_path: Path) ->
         server.kill()
         _, talk = client.communicate(timeout=60)
     assert client.returncode == 2, talk
-    assert "cell 2/3 bz2_input8_output100: partial; " in talk
+    assert "cell 2/3 bz2_input8_output100: partial: " in talk
     assert f"no answer from 127.0.0.1:{port}" in talk
     assert f"to go on with what is not complete: --resume {directory}" in talk
     assert (told(directory)["status"], told(directory)["exit_code"]) == ("failed", 2)

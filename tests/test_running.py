@@ -207,6 +207,8 @@ def test_the_environment_is_captured_without_secrets(monkeypatch):
         ("env WANDB_API_KEY=hush NCCL_DEBUG=INFO t", "env WANDB_API_KEY=*** NCCL_DEBUG=INFO t"),
         ("t --api_key=hush --key=column --password --seed 1", "t --api_key=*** --key=column --password --seed 1"),
         ("get https://me:hush@host/x --tokenizer_path me@x", "get https://***@host/x --tokenizer_path me@x"),
+        ("get http://h/x?v=1&key=hush;hush&Sub-Key=hush#y", "get http://h/x?v=1&key=***&Sub-Key=***#y"),
+        ("get http://h/x?api%2Dkey=hush", "get http://h/x?api%2Dkey=***"),
     ],
 )
 def test_a_command_line_is_kept_without_secrets(words, told):

@@ -24,8 +24,11 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 (int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length")), 0
             )
             body = json.loads(await reader.readexactly(length)) if length else None
-            manner, _, rest = head.split(" ")[1].strip("/").partition("/")
-            if rest == "v1/models":
+            path, _, query = head.split(" ")[1].partition("?")
+            manner, _, rest = path.strip("/").partition("/")
+            if manner == "guarded" and "api-key=hush" not in query.split("&"):
+                _whole(writer, 401, {"error": "no key"})
+            elif rest == "v1/models":
                 _whole(writer, 200, {"data": [{"id": "toy"}]})
             else:
                 await _answer(writer, manner, rest.endswith("chat/completions"), body)
@@ -53,6 +56,8 @@ async def _answer(writer: asyncio.StreamWriter, manner: str, chat: bool, body: d
         _whole(writer, 400, {"error": f"unknown fields: {sorted(refused)}" if manner == "picky" else "malformed"})
     elif manner == "ill" and (ill := _ILL[number % len(_ILL)]):
         await ill(writer, _Stream(writer, chat))
+    elif manner in _WHOLE:
+        _whole(writer, 200, _WHOLE[manner])
     elif manner == "buffered":
         held = _Held()
         await _stream(held, manner, chat, body)
@@ -83,16 +88,17 @@ async def _stream(writer: Any, manner: str, chat: bool, body: dict[str, Any]) ->
         await asyncio.sleep(GAP * (50 if manner == "slow" else 1))
         if writer.is_closing():
             return
-        stream.text(" word" * min(each, tokens - at))
+        stream.text("" if manner == "wordless" else " word" * min(each, tokens - at))
     prompt = body.get("prompt") or body["messages"][0]["content"]
     cached = {"cached_tokens": 3 if manner == "cached" else 0}
     usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": tokens, "prompt_tokens_details": cached}
-    stream.event(choices=[{"index": 0, "finish_reason": "length", "text": ""}])
+    if manner != "abrupt":
+        stream.event(choices=[{"index": 0, "finish_reason": "length", "text": ""}])
     if "stream_options" in body:
         stream.event(
             choices=[], usage=usage | {"prompt_tokens_details": {"cached_tokens": 3 if manner == "cached" else 0}}
         )
-    stream.close()
+    stream.close(b"data: [DONE]" if manner == "abrupt" else b"data: [DONE]\n\n")
 
 
 class _Stream:
@@ -116,8 +122,8 @@ class _Stream:
         choice = {"index": 0, "delta": {"content": text}} if self.chat else {"index": 0, "text": text}
         self.event(choices=[choice | {"finish_reason": None}])
 
-    def close(self) -> None:
-        self.raw(b"data: [DONE]\n\n")
+    def close(self, last: bytes = b"data: [DONE]\n\n") -> None:
+        self.raw(last)
         if self.framed:
             self.writer.write(b"0\r\n\r\n")
         else:
@@ -176,6 +182,11 @@ _REFUSED = {
     "sullen": {"ignore_eos", "min_tokens"},
     "uncounted": {"stream_options"},
     "stubborn": {"max_tokens"},
+}
+#: Answered with status 200 and no stream.
+_WHOLE = {
+    "exhausted": {"error": {"message": "KV cache exhausted"}},
+    "streamless": {"choices": [{"index": 0, "text": " word", "finish_reason": "length"}]},
 }
 
 
