@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,15 @@ def check_directory(directory: str, *, random_weights: bool, trust_remote_code: 
         told = json.loads(config.read_text("utf-8"))
     except ValueError as why:
         raise InputError(f"{config}: not JSON: {why}") from why
+    if not isinstance(told, dict):
+        raise InputError(f"{config}: a JSON object is needed, not {json.dumps(told):.80}")
     if not random_weights and not any(path for pattern in _WEIGHTS for path in folder.glob(pattern)):
         raise InputError(f"--model {directory}: no weights ({', '.join(_WEIGHTS)}); --random-weights measures without")
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise InputError(f"--model {directory}: no tokenizer ({', '.join(_TOKENIZERS)})")
     if told.get("auto_map") and not trust_remote_code:
         raise InputError(f"--model {directory}: it brings code of its own (auto_map); --trust-remote-code runs that")
-    return dict(told)
+    return told
 
 
 def context_length(config: dict[str, Any]) -> int | None:
@@ -68,11 +71,18 @@ def load_tokenizer(how: Loading) -> Any:
     return AutoTokenizer.from_pretrained(how.directory, local_files_only=True, trust_remote_code=how.trust_remote_code)
 
 
-def load_model(how: Loading) -> Any:
-    """The model on its device(s), ready to be asked.
+def appended_tokens(tokenizer: Any) -> list[int]:
+    """What the tokenizer puts behind every text, such as ``</s>``; mostly nothing."""
+    bare, whole = (list(tokenizer("Answer: A", add_special_tokens=special)["input_ids"]) for special in (False, True))
+    starts = range(len(whole) - len(bare) + 1)
+    return next((whole[at + len(bare) :] for at in starts if whole[at : at + len(bare)] == bare), [])
+
+
+def load_model(how: Loading) -> tuple[Any, list[str]]:
+    """The model on its device(s), ready to be asked, and remarks on its weights.
 
     Raises:
-        InputError: transformers cannot read the directory.
+        InputError: transformers cannot read the directory, or its weights are not those of config.json.
     """
     import torch
     import transformers
@@ -82,15 +92,15 @@ def load_model(how: Loading) -> Any:
     dtype = getattr(torch, PRECISIONS[how.precision])
     torch.manual_seed(how.seed)
     try:
-        model = _random(how, dtype) if how.random_weights else _stored(how, dtype)
+        model, notes = _random(how, dtype) if how.random_weights else _stored(how, dtype)
     except (OSError, ValueError, KeyError) as why:
         raise InputError(f"--model {how.directory}: transformers cannot load it: {why}") from why
     if how.device_map is None and how.tensor_parallel == 1:
         model = model.to(how.device)
-    return model.eval()
+    return model.eval(), notes
 
 
-def _stored(how: Loading, dtype: Any) -> Any:
+def _stored(how: Loading, dtype: Any) -> tuple[Any, list[str]]:
     from transformers import AutoModelForCausalLM
 
     spread: dict[str, Any] = {}
@@ -98,9 +108,38 @@ def _stored(how: Loading, dtype: Any) -> Any:
         spread = {"device_map": how.device_map}
     elif how.tensor_parallel > 1:
         spread = _tensor_parallel()
-    return AutoModelForCausalLM.from_pretrained(
-        how.directory, dtype=dtype, local_files_only=True, trust_remote_code=how.trust_remote_code, **spread
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        how.directory,
+        dtype=dtype,
+        local_files_only=True,
+        trust_remote_code=how.trust_remote_code,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # then they are told as well, and refused below
+        **spread,
     )
+    model, told = loaded
+    return model, _left_over(how, told)
+
+
+def _left_over(how: Loading, told: Mapping[str, Any]) -> list[str]:
+    """A remark on weights that the model has no place for; transformers draws at random what it does not find.
+
+    Raises:
+        InputError: weights are missing, or have another shape than config.json says.
+    """
+    missing, unexpected = sorted(told["missing_keys"]), sorted(told["unexpected_keys"])
+    others = [f"{name} has {tuple(had)}, not {tuple(asked)}" for name, had, asked in sorted(told["mismatched_keys"])]
+    if missing:
+        raise InputError(f"--model {how.directory}: {len(missing)} weights of config.json missing: {_first(missing)}")
+    if others:
+        raise InputError(f"--model {how.directory}: {len(others)} weights not of config.json's shape: {_first(others)}")
+    if unexpected:
+        return [f"{len(unexpected)} weights are left out, config.json has no place for them: {_first(unexpected)}"]
+    return []
+
+
+def _first(texts: Sequence[str]) -> str:
+    return "; ".join(texts[:3]) + ("; …" if len(texts) > 3 else "")
 
 
 def _tensor_parallel() -> dict[str, Any]:
@@ -112,13 +151,14 @@ def _tensor_parallel() -> dict[str, Any]:
         return {"tp_plan": "auto"}
 
 
-def _random(how: Loading, dtype: Any) -> Any:
+def _random(how: Loading, dtype: Any) -> tuple[Any, list[str]]:
     """The shape of the model with weights drawn at random: as fast as the real one, its answers worth nothing."""
     import torch
     from transformers import AutoModelForCausalLM
 
     with torch.device(how.device):
-        return AutoModelForCausalLM.from_config(_config(how), dtype=dtype, trust_remote_code=how.trust_remote_code)
+        config = _config(how)
+        return AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=how.trust_remote_code), []
 
 
 def _config(how: Loading) -> Any:

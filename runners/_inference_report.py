@@ -7,6 +7,7 @@ carries its metric, unit and definition as the catalogues of llmstats name them;
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -120,6 +121,8 @@ class Report:
 
     def add(self, done: Pass) -> None:
         self.passes.append(done)
+        if count := done.score.not_finite:
+            self.note(f"{done.name}: {count} of {done.score.examples} answers are not finite, and count as wrong")
         self.write("running")
 
     def end(self, status: str, error: str | None = None) -> None:
@@ -188,7 +191,8 @@ class Report:
             "subjects": [row for p in self.passes for row in _subjects(p)],
             "memory": [{"pass": p.name, "device_index": i, **m} for p in self.passes for i, m in enumerate(p.memory)],
         }
-        replace(os.path.join(self.folder, DUMP), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        replace(os.path.join(self.folder, DUMP), text + "\n")
 
     def _values(self) -> list[dict[str, Any]]:
         values = [_value(name, seconds, "s") for name, seconds in self.times.items()]
@@ -202,7 +206,8 @@ class Report:
                 _value("achieved_flops", self._flops(), "FLOP/s", "achieved_flops@matmul_and_causal_attention"),
                 _value("mfu", self._mfu(), "fraction", "mfu@catalogue_peak"),
             ]
-        return [v for v in values if v["value"] is not None]
+        # what is not finite stays as null: JSON has no other word for it
+        return [v if math.isfinite(v["value"]) else v | {"value": None} for v in values if v["value"] is not None]
 
     def _values_of(self, done: Pass) -> list[dict[str, Any]]:
         rates = {f"{done.name}_throughput": done.rate, f"{done.name}_throughput_core": done.core_rate}

@@ -134,23 +134,30 @@ def _measure(settings: Settings, log: ContainerLog, report: Report) -> None:
     loading = _loading(settings, devices.place)
     task = _task(settings, causal_lm.load_tokenizer(loading))
     loaded = time.perf_counter()
-    model = causal_lm.load_model(loading)
+    model, remarks = causal_lm.load_model(loading)
+    report.notes += remarks
     devices.sync()
     now = time.perf_counter()
     log.event("Init End", f"{now - begun!r} seconds")
     count = causal_lm.devices_of(model, settings.tensor_parallel)
     report.describe(task, devices, count, causal_lm.cost_of(loading), versions=environment.versions())
     report.times |= {"init_time": now - begun, "load_time": now - loaded}
-    for note in report.notes:
-        log.info(f"note: {note}")
+    _tell(log, report.notes)
+    told = len(report.notes)
     bench = _Bench(settings, devices, task, log)
     if "eager" in settings.engines:
         report.add(_eager(bench, model))
     if "inductor" in settings.engines:
         report.add(_inductor(bench, model, report))
+    _tell(log, report.notes[told:])
     report.times["run_time"] = time.perf_counter() - begun
     log.finish(report.finish_info())
     report.end("completed")
+
+
+def _tell(log: ContainerLog, notes: Sequence[str]) -> None:
+    for note in notes:
+        log.info(f"note: {note}")
 
 
 def _used(devices: Accelerator, settings: Settings) -> Accelerator:
@@ -187,15 +194,22 @@ def _loading(settings: Settings, where: str) -> causal_lm.Loading:
 
 
 def _task(settings: Settings, tokenizer: Any) -> Task:
+    end = causal_lm.appended_tokens(tokenizer)
+
     def encode(text: str) -> list[int]:
-        return list(tokenizer(text, truncation=False)["input_ids"])
+        tokens = list(tokenizer(text, truncation=False)["input_ids"])
+        return tokens[: len(tokens) - len(end)]
 
     tokenizer.model_max_length = 1 << 30  # lengths are ours to watch: no warning about what is cut anyway
+    longest, limit = settings.max_length, settings.limit
     if settings.task == "mmlu":
-        return load_mmlu(
-            settings.data, encode, few_shots=settings.few_shots, max_length=settings.max_length, limit=settings.limit
-        )
-    return load_lambada(settings.data, encode, max_length=settings.max_length, limit=settings.limit)
+        task = load_mmlu(settings.data, encode, few_shots=settings.few_shots, max_length=longest, limit=limit)
+    else:
+        task = load_lambada(settings.data, encode, max_length=longest, limit=limit)
+    if end:
+        what = "".join(tokenizer.convert_ids_to_tokens(end))
+        task.notes.append(f"the tokenizer puts {what} behind every text: left out, since a prompt asks how it goes on")
+    return task
 
 
 # --------------------------------------------------------------------------- passes

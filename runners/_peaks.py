@@ -28,19 +28,19 @@ def peak_of(name: str | None, memory: int | None, precision: str) -> Peak:
 
     Args:
         name: as torch gives it (``NVIDIA A100-SXM4-80GB``).
-        memory: bytes; tells apart what shares a name.
+        memory: bytes; tells apart what shares a name, and whether a device is a whole card or one of its parts.
         precision: fp32, tf32, fp16 or bf16.
     """
     called = _norm(name or "")
     rows = [row for row in catalog.devices() if called & _names(row)]
     if not rows:  # "H100 PCIe" of the driver is "H100-PCIe-80GB" of the catalogue
         rows = [row for row in catalog.devices() if called & _norm(_SIZE.sub("", row["model"] or ""))]
-    if memory and len(rows) > 1:
-        rows = [row for row in rows if not row.get("memory") or abs(float(row["memory"] or 0) / memory - 1) < 0.12]
+    if len(rows) > 1:
+        rows = [row for row in rows if _share(row, memory)]
     if not rows:
         return Peak(None, None, f"no MFU: {name or 'the device'} is not in the device catalogue")
     column = _COLUMNS[precision]
-    peaks = {float(row[column] or 0) / int(row.get("parts") or 1) for row in rows}
+    peaks = {float(row[column] or 0) / (_share(row, memory) or _parts(row)) for row in rows}
     vendor = rows[0]["vendor"] if len({row["vendor"] for row in rows}) == 1 else None
     models = " or ".join(sorted({str(row["model"]) for row in rows}))
     if len(peaks) > 1:
@@ -50,6 +50,18 @@ def peak_of(name: str | None, memory: int | None, precision: str) -> Peak:
         return Peak(None, models, f"no MFU: the device catalogue has no {column} of {models}", vendor)
     source = json.loads(rows[0]["sources"] or "{}").get(column)
     return Peak(peak, models, f"MFU over {peak / 1e12:g} TFLOP/s ({column} of one {models}; {source})", vendor)
+
+
+def _share(row: dict[str, str | None], memory: int | None) -> int | None:
+    """Into how many such devices a card is divided, by the memory of one; None if the card has another memory."""
+    whole = float(row.get("memory") or 0)
+    if not memory or not whole:
+        return _parts(row)
+    return next((n for n in (1, _parts(row)) if abs(whole / n / memory - 1) < 0.12), None)
+
+
+def _parts(row: dict[str, str | None]) -> int:
+    return int(row.get("parts") or 1)
 
 
 def _norm(name: str) -> set[str]:

@@ -254,6 +254,7 @@ class Score:
     loss: float = 0.0  #: sum over tokens of the negative log-likelihood, natural logarithm
     loss_tokens: int = 0
     target_loss: float = 0.0  #: the same over the tokens of the last words alone
+    not_finite: int = 0  #: examples whose logits are NaN or infinite: counted as wrong, their loss as it comes out
     subjects: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))  #: right, asked
 
     @property
@@ -269,10 +270,13 @@ class Score:
 
     def _mmlu(self, row: torch.Tensor, example: Example) -> None:
         last = row[len(example.tokens) - 1].float()
+        # not so with NaN or +inf somewhere; -inf is a token that cannot come, as models mask some
+        finite = bool(last.logsumexp(0).isfinite())
         choices = last[list(example.choices)]
-        right = int(last.argmax()) == example.choices[example.right]
+        right = finite and int(last.argmax()) == example.choices[example.right]
+        self.not_finite += not finite
         self.correct += right
-        self.correct_choice += int(choices.argmax()) == example.right
+        self.correct_choice += finite and int(choices.argmax()) == example.right
         counts = self.subjects[example.subject or ""]
         counts[0] += right
         counts[1] += 1
@@ -283,11 +287,13 @@ class Score:
         ids = torch.tensor(example.tokens[1:], device=row.device)
         scores = row[: len(ids)].float()
         losses = torch.nn.functional.cross_entropy(scores, ids, reduction="none")
+        finite = bool(losses.isfinite().all())
         word = slice(example.target - 1, None)
+        self.not_finite += not finite
         self.loss += float(losses.sum())
         self.loss_tokens += len(ids)
         self.target_loss += float(losses[word].sum())
-        self.correct += bool((scores[word].argmax(-1) == ids[word]).all())
+        self.correct += finite and bool((scores[word].argmax(-1) == ids[word]).all())
 
 
 #: What the values of the last words alone are said of.
@@ -310,4 +316,4 @@ def values_of(task: str, score: Score) -> dict[tuple[str, str, str | None], floa
 
 
 def _exp(value: float) -> float:
-    return math.exp(value) if value < 700 else math.inf
+    return math.inf if value >= 700 else math.exp(value)

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 import llmstats
+from llmstats.errors import InputError
 
 from .runnerkit import folder, module, run, told
-from .tiny_llama import save_model, write_lambada, write_mmlu
+from .tiny_llama import make_tokenizer, save_model, write_lambada, write_mmlu
 
 pytestmark = pytest.mark.runners
 
@@ -72,6 +73,15 @@ def lambada_run(model, lambada, compiler, tmp_path_factory):
 def eager(model, data, work, *words):
     """An eager pass alone."""
     return run("inference", "--model", model, "--data", data, "--engine", "eager", "--work-dir", work, *words)
+
+
+def copied(model, where, change=None):
+    """A copy of the model, with another config.json."""
+    copy = where / "m"
+    subprocess.run(["cp", "-r", model, copy], check=True)
+    config = copy / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | (change or {})))
+    return copy
 
 
 def values(directory):
@@ -251,6 +261,48 @@ def test_a_dry_run_starts_nothing(model, mmlu, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
+def test_a_tokenizer_s_end_token_is_no_part_of_a_text(model, lambada, lambada_run, tmp_path):
+    """The same weights, and a tokenizer that ends every text: the losses are those without."""
+    copy = copied(model, tmp_path)
+    make_tokenizer("<s> $A </s>").save_pretrained(copy)
+    result = eager(copy, lambada, tmp_path / "w", "--task", "lambada", "--precision", "fp32", "--batch-size", 4)
+    assert result.exit_code == 0, result.output
+    plain, found = values(lambada_run), values(folder(result))
+    for key in (k for k in plain if k[0] in ("loss", "perplexity", "accuracy", "input_tokens")):
+        if key[2].startswith("validation"):
+            assert found[key] == pytest.approx(plain[key], rel=1e-6)
+    assert any("puts </s> behind every text" in note for note in told(folder(result))["notes"])
+
+
+@pytest.mark.parametrize(
+    ("template", "end"), [("<s> $A", []), ("$A", []), ("<s> $A </s>", [1]), ("$A </s> <s>", [1, 0])]
+)
+def test_what_a_tokenizer_puts_behind_a_text(template, end):
+    assert module("_causal_lm").appended_tokens(make_tokenizer(template)) == end
+
+
+def test_answers_that_are_not_finite_are_counted(model, lambada, tmp_path):
+    """A model of NaN: it answers nothing, and the file is still JSON."""
+    from safetensors.torch import load_file, save_file
+
+    copy = copied(model, tmp_path)
+    weights = load_file(copy / "model.safetensors")
+    save_file({k: v * math.nan for k, v in weights.items()}, copy / "model.safetensors", {"format": "pt"})
+    result = eager(copy, lambada, tmp_path / "w", "--task", "lambada", "--repeats", "2")
+    assert result.exit_code == 0, result.output
+    text = (folder(result) / "inference.json").read_text()
+    document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    found = values(folder(result))
+    assert found["accuracy", "accuracy@mean_of_repeats", "validation"] == 0
+    for metric in ("loss", "perplexity"):
+        assert found[metric, f"{metric}@text_tokens", "validation"] is None
+        assert found[metric, f"{metric}@target", "validation/last word"] is None
+    note = "validation: 16 of 16 answers are not finite, and count as wrong"
+    assert note in document["notes"]
+    assert note in told(folder(result))["notes"]
+    assert f"note: {note}\n" in (folder(result) / "container.out.log").read_text()
+
+
 # --------------------------------------------------------------------------- what goes wrong
 
 
@@ -260,7 +312,8 @@ def test_a_dry_run_starts_nothing(model, mmlu, tmp_path):
         ("rm config.json", [], "no config.json in it"),
         ("rm model.safetensors", [], "no weights"),
         ("rm tokenizer.json tokenizer_config.json", [], "no tokenizer"),
-        ("auto_map", [], "--trust-remote-code"),
+        ({"auto_map": {"AutoModel": "x.Y"}}, [], "--trust-remote-code"),
+        ([1, 2], [], "config.json: a JSON object is needed, not [1, 2]"),
         ("", ["--model", "nowhere"], "no such directory"),
         ("", ["--data", "nowhere"], "no test/*_test.csv"),
         ("", ["--task", "lambada"], "no such file"),
@@ -270,18 +323,49 @@ def test_a_dry_run_starts_nothing(model, mmlu, tmp_path):
     ],
 )
 def test_what_cannot_work_is_said_before_anything_starts(model, mmlu, tmp_path, change, words, says):
-    copy = tmp_path / "m"
-    subprocess.run(["cp", "-r", model, copy], check=True)
-    if change.startswith("rm "):
+    copy = copied(model, tmp_path, *([change] if isinstance(change, dict) else []))
+    if isinstance(change, list):
+        (copy / "config.json").write_text(json.dumps(change))
+    elif isinstance(change, str):
         for name in change.split()[1:]:
             (copy / name).unlink()
-    elif change:
-        config = copy / "config.json"
-        config.write_text(json.dumps(json.loads(config.read_text()) | {"auto_map": {"AutoModel": "x.Y"}}))
     result = eager(copy, mmlu, tmp_path / "w", *words)
     assert result.exit_code == 2
     assert says in result.stderr
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"num_hidden_layers": 4}, "18 weights of config.json missing: model.layers.2.input_layernorm.weight; "),
+        ({"attention_bias": True}, "8 weights of config.json missing: model.layers.0.self_attn.k_proj.bias; "),
+        ({"intermediate_size": 96}, "6 weights not of config.json's shape: model.layers.0.mlp.down_proj.weight has "
+         "(64, 128), not (64, 96); "),
+    ],
+)  # fmt: skip
+def test_weights_that_are_not_config_json_s_are_refused(model, tmp_path, change, says):
+    causal_lm = module("_causal_lm")
+    with pytest.raises(InputError) as refused:
+        causal_lm.load_model(causal_lm.Loading(str(copied(model, tmp_path, change)), "fp32", "cpu"))
+    assert says in str(refused.value)
+    assert str(refused.value).endswith("; …")
+
+
+def test_one_table_for_both_ends_is_not_missing(tmp_path):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = {"n_embd": 32, "n_layer": 1, "n_head": 2, "vocab_size": 90, "bos_token_id": 0, "eos_token_id": 1}
+    GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(tmp_path)
+    causal_lm = module("_causal_lm")
+    assert causal_lm.load_model(causal_lm.Loading(str(tmp_path), "fp32", "cpu"))[1] == []
+
+
+def test_weights_without_a_place_are_remarked(model, mmlu, tmp_path):
+    result = eager(copied(model, tmp_path, {"num_hidden_layers": 1}), mmlu, tmp_path / "w", "--limit", "2")
+    assert result.exit_code == 0, result.output
+    left_out = "9 weights are left out, config.json has no place for them: model.layers.1.input_layernorm.weight; "
+    assert any(note.startswith(left_out) for note in told(folder(result))["notes"])
 
 
 def test_a_failure_on_the_way_is_written_down(model, tmp_path):

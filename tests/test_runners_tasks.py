@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -125,6 +126,49 @@ def test_a_line_without_two_words_is_shown(tmp_path, line):
         tasks.load_lambada(str(path), words, max_length=8, limit=None)
 
 
+# --------------------------------------------------------------------------- counting
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("last", "right", "of_choices", "not_finite"),
+    [
+        ([0, 9, 1, 2], 1, 1, 0),
+        ([9, 2, 1, 0], 0, 1, 0),
+        ([-INF, 9, 1, 2], 1, 1, 0),  # masked by the model
+        ([0, 9, 1, NAN], 0, 0, 1),
+        ([0, INF, 1, 2], 0, 0, 1),
+        ([NAN, NAN, NAN, NAN], 0, 0, 1),
+    ],
+)
+def test_a_choice_among_logits_that_are_not_finite_is_none(last, right, of_choices, not_finite):
+    """Three answers, of which the second has these logits: the first is right, the third wrong."""
+    import torch
+
+    example = tasks.Example([1, 2], "art", target=2, choices=(1, 2), right=0)
+    score = tasks.Score()
+    rows = [[[9, 9, 9, 9], each] for each in ([0, 9, 0, 0], last, [0, 0, 9, 0])]
+    score.add("mmlu", torch.tensor(rows, dtype=torch.float), [example] * 3)
+    assert (score.examples, score.not_finite) == (3, not_finite)
+    assert (score.correct, score.correct_choice) == (1 + right, 1 + of_choices)
+    assert score.subjects["art"] == [1 + right, 3]
+
+
+def test_a_loss_that_is_not_a_number_has_no_perplexity():
+    import torch
+
+    example = tasks.Example([0, 1, 0], target=2)
+    score = tasks.Score()
+    good = [[0.0, 5.0], [5.0, 0.0], [0.0, 0.0]]
+    score.add("lambada", torch.tensor([good, [[NAN, NAN]] * 3]), [example] * 2)  # the likeliest of NaN is the first
+    assert (score.examples, score.not_finite, score.correct) == (2, 1, 1)
+    values = tasks.values_of("lambada", score)
+    assert values.pop(("accuracy", "accuracy@mean_of_repeats", None)) == 0.5
+    assert len(values) == 4
+    assert all(math.isnan(value) for value in values.values())
+
+
 # --------------------------------------------------------------------------- peaks
 
 
@@ -140,12 +184,26 @@ def test_a_line_without_two_words_is_shown(tmp_path, line):
         ("Tesla V100-SXM2-32GB", 31.7, "fp16", 125e12, "V100-SXM2-32GB"),
         ("MTT S4000", 48.0, "bf16", 100e12, "MTT S4000"),
         ("AMD Instinct MI250X", 64.0, "bf16", 383e12 / 2, "Instinct MI250X"),  # one of the card's two dies
+        ("MLU370-X8", 23.4, "fp16", 96e12 / 2, "MLU370-X8"),
+        ("MLU370-X8", 47.0, "fp16", 96e12, "MLU370-X8"),  # all of the card's memory: the whole card
+        ("Atlas 300I Duo", 23.0, "fp16", 140e12 / 2, "Atlas 300I Duo 48GB"),
+        ("Atlas 300I Duo", 94.0, "fp16", 140e12, "Atlas 300I Duo 96GB"),
     ],
 )
 def test_a_peak_is_the_catalogue_s(name, memory, precision, peak, device):
     found = peak_of(name, int(memory * GIB), precision)
     assert (found.flops, found.device) == (peak, device)
     assert f"peak_{precision} of one {device}; " in found.why
+
+
+def test_a_card_or_a_part_of_a_larger_one():
+    found = peak_of("Atlas 300I Duo", 47 * GIB, "fp16")
+    assert (found.flops, found.device) == (None, None)
+    assert "may be Atlas 300I Duo 48GB or Atlas 300I Duo 96GB, with different peaks" in found.why
+
+
+def test_of_unknown_memory_a_device_is_a_part():
+    assert peak_of("MLU370-X8", None, "fp16").flops == 96e12 / 2
 
 
 @pytest.mark.parametrize(

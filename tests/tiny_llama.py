@@ -39,8 +39,8 @@ def save_model(folder: Path, *, context: int = 512) -> Path:
     return folder
 
 
-def make_tokenizer():
-    """Byte-level BPE that begins every text with ``<s>``, as Llama's does."""
+def make_tokenizer(template: str = "<s> $A"):
+    """Byte-level BPE that begins every text with ``<s>``, as Llama's does, or as the template says."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -53,7 +53,7 @@ def make_tokenizer():
         vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     inner.train_from_iterator([f"{a} {b}. Answer:" for a in WORDS for b in WORDS], trainer)
-    inner.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    inner.post_processor = processors.TemplateProcessing(single=template, special_tokens=[("<s>", 0), ("</s>", 1)])
     return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
 
 
