@@ -33,7 +33,7 @@ BATCH = 4_000_000
 
 @dataclass(slots=True)
 class Experiment:
-    """An experiment and its runs, in the order of their attempts."""
+    """An experiment and its runs, in the order of their attempts; ``last_step`` leaves out what was done again."""
 
     name: str
     run_keys: list[int] = field(default_factory=list)
@@ -49,7 +49,8 @@ class Curve:
     """One series of one experiment, by step; all arrays are parallel.
 
     ``half`` is half a unit of the last decimal that the file holds (0 at full precision).  ``hours`` counts the time
-    between a run's first and its last record, over all attempts; NaN where no clock was logged.
+    between a run's first and its last record, over all attempts, as if a clock that was set back had stood still; NaN
+    where no clock was logged.
     """
 
     experiment: str
@@ -100,8 +101,9 @@ def experiments(con: Connection, picks: Iterable[str]) -> list[Experiment]:
         NotFound: a pick fits none.
     """
     rows = con.execute(
-        "SELECT r.experiment, r.run_key, r.run_id, r.kind, r.last_step, r.model, r.device FROM run_rows r "
-        "ORDER BY r.experiment, r.attempt, r.run_key"
+        "SELECT r.experiment, r.run_key, r.run_id, r.kind, "
+        "CASE WHEN r.cut_step <= r.last_step THEN r.cut_step - 1 ELSE r.last_step END, r.model, r.device "
+        "FROM run_rows r ORDER BY r.experiment, r.attempt, r.run_key"
     ).fetchall()
     known: dict[str, Experiment] = {}
     for name, key, run_id, kind, last, model, device in rows:
@@ -230,7 +232,8 @@ def _curve(experiment: str, facts: Sequence[Fact], points: Mapping[int, dict[str
     series = np.repeat(np.arange(len(facts)), [len(part["step"]) for part in parts])
     if not len(series):
         return None
-    steps, lines, ticks, values = (np.concatenate([p[n] for p in parts]) for n in ("step", "line", "tick", "val"))
+    steps, lines, values = (np.concatenate([p[n] for p in parts]) for n in ("step", "line", "val"))
+    ticks = np.concatenate([_never_back(p) for p in parts])
     half = np.concatenate([half_unit(f[5], p["val"]) for f, p in zip(facts, parts, strict=True)])
     names = list(dict.fromkeys(fact[2] for fact in facts))
     run = np.array([names.index(fact[2]) for fact in facts])[series]
@@ -254,6 +257,19 @@ def half_unit(precision: str | None, values: Floats) -> Floats:
             power = np.floor(np.log10(np.maximum(np.abs(values), 1e-300)))
         return np.asarray(0.5 * 10.0 ** (np.where(np.isfinite(power), power, 0) - int(text[:-1])))
     return np.zeros(len(values))
+
+
+def _never_back(points: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    """The clock of one file's points, as if it had stood still where it was set back."""
+    ticks: Floats = points["tick"]
+    order = np.lexsort((points["step"], points["line"]))
+    order = order[np.isfinite(ticks[order])]
+    back = np.minimum(np.diff(ticks[order]), 0.0)
+    if not back.any():
+        return ticks
+    ticks = ticks.copy()
+    ticks[order[1:]] -= np.cumsum(back)
+    return ticks
 
 
 def _hours(ticks: Floats, runs: Integers) -> Floats:

@@ -212,7 +212,7 @@ def _cases(con: Connection, recipe: Recipe, which: Sequence[Experiment], other: 
             len(e.run_ids),
             redone.get(e.name, 0),
             other.name if other else None,
-            _together(recipe.minimum, e, seen.hours.get(e.name), [found[e.name] for found in per_criterion]),
+            _together(recipe.minimum, *seen.reached(e), [found[e.name] for found in per_criterion]),
             seen.places.get(e.name),
             e.model,
             e.device,
@@ -233,13 +233,20 @@ def _reference(con: Connection, reference: str | None) -> Experiment | None:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the curves tell of each experiment besides: where to start reading, and the hours trained."""
+    """What the curves tell of each experiment besides: where to start reading, the last step and the hours trained."""
 
     places: dict[str, str]
+    steps: dict[str, int] = field(default_factory=dict)
     hours: dict[str, float] = field(default_factory=dict)
+
+    def reached(self, experiment: Experiment) -> tuple[int, float | None]:
+        """The last step of its curves, without any that of its runs, and the hours where there is a clock."""
+        name = experiment.name
+        return self.steps.get(name, experiment.last_step or 0), self.hours.get(name)
 
     def note(self, curve: Curve) -> None:
         self.places[curve.experiment] = curve.at(-1)
+        self.steps[curve.experiment] = max(int(curve.steps[-1]), self.steps.get(curve.experiment, 0))
         hours = float(np.max(curve.hours))
         if math.isfinite(hours):
             self.hours[curve.experiment] = max(hours, self.hours.get(curve.experiment, 0.0))
@@ -333,18 +340,16 @@ def _first_curves(con: Connection, criterion: Criterion, which: Sequence[Experim
 # --------------------------------------------------------------------------- conditions
 
 
-def _together(
-    minimum: Minimum, experiment: Experiment, hours: float | None, findings: Sequence[Finding]
-) -> tuple[Finding, ...]:
-    condition = _minimum(minimum, experiment, hours)
+def _together(minimum: Minimum, steps: int, hours: float | None, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    condition = _minimum(minimum, steps, hours)
     return (condition, *(_held_back(f, condition) for f in findings)) if condition else tuple(findings)
 
 
-def _minimum(minimum: Minimum, experiment: Experiment, hours: float | None) -> Finding | None:
+def _minimum(minimum: Minimum, steps: int, hours: float | None) -> Finding | None:
     """Whether a run is long enough to be judged; None where nothing is asked."""
     asked: list[tuple[float, float, str, str]] = []
     if minimum.steps is not None:
-        asked.append((experiment.last_step or 0, minimum.steps, "step", f"step {experiment.last_step or 0}"))
+        asked.append((steps, minimum.steps, "step", f"step {steps}"))
     if minimum.hours is not None:
         asked.append((hours or 0.0, minimum.hours, "hours", "no clock" if hours is None else f"{hours:.4g} hours"))
     if not asked:

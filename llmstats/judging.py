@@ -5,13 +5,13 @@ A number is an interval, since logs round; where the bound lies inside it, nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from llmstats.curves import Curve, Floats
-from llmstats.readings import CannotTell, Diverged, Indices, Number, read, span, within
+from llmstats.readings import CannotTell, Diverged, Indices, Number, meets, read, refuse_odd_end, span, within
 from llmstats.recipe_types import SEARCHING, STEPWISE, Criterion, Window
 
 PASS, FAIL, CANNOT_TELL = "pass", "fail", "cannot tell"
@@ -55,16 +55,10 @@ def against(criterion: Criterion, number: Number, reference: float | None = None
     if criterion.bound is None:
         return Found(MEASURED, said, number, reference)
     kind, bound = criterion.bound
-    fits: Mapping[str, Callable[[float], bool]] = {
-        "below": lambda x: x < bound,
-        "at_most": lambda x: x <= bound,
-        "above": lambda x: x > bound,
-        "at_least": lambda x: x >= bound,
-    }
-    ends = [fits[kind](number.low), fits[kind](number.high)]
-    if all(ends):
+    ends = meets(kind, np.array([number.low, number.high]), bound)
+    if ends.all():
         return Found(PASS, f"{said}: {criterion.condition}", number, reference)
-    if any(ends):
+    if ends.any():
         half = (number.high - number.low) / 2
         return Found(CANNOT_TELL, f"{said}: within the log's rounding (±{half:.2g}) of {bound:g}", number, reference)
     return Found(FAIL, f"{said}: not {criterion.condition}", number, reference)
@@ -167,8 +161,9 @@ def by_step(curve: Curve, reference: Curve, criterion: Criterion) -> Number:
 
     Raises:
         CannotTell: too few steps in common, or the curve ends before the reference does.
-        Diverged: no finite number at a step where the reference has one.
+        Diverged: no finite number at the end, or at a step where the reference has one.
     """
+    refuse_odd_end(curve, within(curve, criterion.window), criterion)
     mine, other = (c.part(_last_of_step(c, within(c, criterion.window))) for c in (curve, reference))
     if not len(other) or not len(mine):
         whose = "the reference has no" if not len(other) else "no"

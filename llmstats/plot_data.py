@@ -44,6 +44,11 @@ def nothing_to_draw(con: Connection, pick: str, kind: str) -> InputError:
     names = [name for (name,) in rows.fetchall()]
     if not names:
         return InputError(f"nothing to draw: there is no {kind} run in the store (llmstats ingest PATH reads logs)")
+    picked = con.execute(
+        "SELECT count(*) FROM _picked(?) k JOIN runs r ON r.run_id = k.run_id WHERE r.kind = ?", [pick, kind]
+    )
+    if picked.fetchall() != [(0,)]:
+        return InputError(f"nothing to draw: the {kind} runs of --pick {pick!r} have no values that this picture shows")
     if "*" in pick:
         return InputError(f"nothing to draw: no {kind} run matches --pick {pick!r} (llmstats runs lists them)")
     return NotFound.among(f"{kind} run", pick, names)

@@ -13,9 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from llmstats.curves import Curve, Floats
-from llmstats.recipe_types import Criterion, Window
+from llmstats.recipe_types import AVERAGING, Criterion, Window
 
 Indices = npt.NDArray[np.intp]
+
+#: This near to a bound, relative to it, is at it: arithmetic is off in its last digits.  The macro `_short_of` agrees.
+NEAR = 1e-12
+
+
+def meets(kind: str, numbers: Floats, bound: float) -> npt.NDArray[np.bool_]:
+    """Which numbers are ``below`` a bound, ``at_most`` it, ``above`` it or ``at_least`` it."""
+    away = np.where(np.abs(numbers - bound) <= NEAR * abs(bound), 0.0, numbers - bound)
+    return np.asarray({"below": away < 0, "at_most": away <= 0, "above": away > 0, "at_least": away >= 0}[kind])
 
 
 class CannotTell(Exception):
@@ -59,7 +68,7 @@ def within(curve: Curve, window: Window) -> Indices:
         inside &= curve.hours >= (window.from_hours or 0.0)
         inside &= curve.hours <= (math.inf if window.to_hours is None else window.to_hours)
     places = np.flatnonzero(inside)
-    return places[window.drop_first : len(places) - window.drop_last]
+    return places[window.drop_first : max(0, len(places) - window.drop_last)]
 
 
 def span(window: Window) -> str:
@@ -77,16 +86,31 @@ def read(curve: Curve, criterion: Criterion) -> Number:
 
     Raises:
         CannotTell: too few points.
-        Diverged: the curve ends in a value that is no finite number.
+        Diverged: see `refuse_odd_end`.
     """
     window = criterion.window
     places = within(curve, window)
-    last = int(curve.steps[-1])
-    if window.to_step is None and criterion.reading not in ("mean", "median") and not curve.finite[-1]:
-        raise Diverged(f"ends with {curve.values[-1]} at step {last}")
+    refuse_odd_end(curve, places, criterion)
     if not len(places):
+        last = int(curve.steps[-1])
         raise CannotTell(f"no value {span(window)}; the last one is of step {last}".replace("  ", " "))
     return _READ[criterion.reading](curve, places, criterion)
+
+
+def refuse_odd_end(curve: Curve, places: Indices, criterion: Criterion) -> None:
+    """A mean or a median that is only measured leaves out what is no number; all else must end in one.
+
+    Raises:
+        Diverged: the curve, or the window where it has an end, ends in a value that is no finite number.
+    """
+    window = criterion.window
+    if criterion.bound is None and criterion.reading in AVERAGING:
+        return
+    closed = window.to_step is not None or window.to_hours is not None
+    last = places[-1:] if closed else np.array([len(curve) - 1])
+    odd = last[~curve.finite[last]]
+    if len(odd):
+        raise Diverged(f"ends with {curve.values[odd[0]]} at step {curve.steps[odd[0]]}")
 
 
 def _number(curve: Curve, places: Indices, used: Indices, value: float, half: float, what: str, step: bool) -> Number:
@@ -143,8 +167,7 @@ def _chosen(criterion: Criterion, values: Floats, half: Floats) -> tuple[int, st
     """The first value that surely meets the bound, else the best one, which of a comparison is always taken."""
     sign = _sign(criterion)
     kind, bound = criterion.bound or ("below", math.nan)
-    worst = sign * values + half
-    fits = worst < sign * bound if kind in ("below", "above") else worst <= sign * bound
+    fits = meets(kind, values + sign * half, bound)
     if criterion.compare == "value" and fits.any():
         return int(np.argmax(fits)), "first"
     return int(np.argmin(sign * values)), "lowest" if sign > 0 else "highest"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, NoReturn
 
 from llmstats.errors import RecipeError
 from llmstats.recipe_types import (
+    AVERAGING,
     BOUNDS,
     CASES,
     COMPARISONS,
@@ -19,6 +20,7 @@ from llmstats.recipe_types import (
     PHASES,
     RANKS,
     READINGS,
+    RELATING,
     SEARCHING,
     STEPWISE,
     Criterion,
@@ -60,7 +62,10 @@ def build(raw: Mapping[str, Any], path: str, given: Mapping[str, Value]) -> Reci
         source=_source(filled.table("source")),
         parameters=parameters,
         minimum=_minimum(filled.table("minimum", needed=False)),
-        criteria=tuple(_criterion(t, required) for t in filled.tables("criteria")),
+        criteria=tuple(
+            _criterion(t, required, written)
+            for t, written in zip(filled.tables("criteria"), raw["criteria"], strict=True)
+        ),
         path=path,
         raw=raw,
         given=given,
@@ -157,7 +162,7 @@ def _minimum(table: _Table) -> Minimum:
         steps=table.whole("steps", None),
         hours=table.number("hours"),
         either=table.truth("either"),
-        repeats=table.whole("repeats", 1) or 1,
+        repeats=table.whole("repeats", 1, least=1) or 1,
     )
     table.done()
     return minimum
@@ -172,8 +177,10 @@ def _window(table: _Table) -> Window:
         drop_first=table.whole("drop_first", 0) or 0,
         drop_last=table.whole("drop_last", 0) or 0,
     )
-    if None not in (window.from_step, window.to_step) and window.from_step > window.to_step:  # type: ignore[operator]
-        table.wrong("to_step", f"{window.to_step} comes before from_step {window.from_step}")
+    for unit in ("step", "hours"):
+        begin, end = getattr(window, f"from_{unit}"), getattr(window, f"to_{unit}")
+        if begin is not None and end is not None and begin > end:
+            table.wrong(f"to_{unit}", f"{end} comes before from_{unit} {begin}")
     table.done()
     return window
 
@@ -188,7 +195,7 @@ def _case(table: _Table) -> tuple[tuple[str, float | str], ...]:
     return tuple(found)
 
 
-def _criterion(table: _Table, required: set[str]) -> Criterion:
+def _criterion(table: _Table, required: set[str], written: Mapping[str, Any]) -> Criterion:
     reading = table.choice("reading", READINGS, None)
     compare = table.choice("compare", COMPARISONS, "value")
     bounds = [(kind, value) for kind in BOUNDS if (value := table.number(kind)) is not None]
@@ -204,8 +211,8 @@ def _criterion(table: _Table, required: set[str]) -> Criterion:
         text=table.text("text", ""),
         phase=table.choice("phase", PHASES, "train"),
         ranks=table.choice("ranks", RANKS, "lead"),
-        points=table.whole("points", 1) or 1,
-        min_points=table.whole("min_points", 1) or 1,
+        points=table.whole("points", 1, least=1) or 1,
+        min_points=table.whole("min_points", 1, least=1) or 1,
         compare=compare,
         reference_value=table.number("reference_value"),
         bound=bounds[0] if bounds else None,
@@ -217,20 +224,37 @@ def _criterion(table: _Table, required: set[str]) -> Criterion:
     )
     table.done()
     _check_reading(criterion, table)
+    _check_effect(criterion, table, written)
     return criterion
 
 
 def _check_reading(criterion: Criterion, table: _Table) -> None:
-    """What a reading needs, and what would have no effect with it."""
+    """What a reading needs."""
     reading = criterion.reading
     if reading in SEARCHING and criterion.bound is None and not criterion.needs:
         table.wrong("reading", f"{reading!r} seeks the best stretch and needs a bound: {', '.join(BOUNDS)}")
     if criterion.compare in STEPWISE and reading != "mean":
         table.wrong("reading", f"compare = {criterion.compare!r} is a mean over steps: write reading = 'mean'")
-    idle = ("window", "points", "ranks", "phase", "min_points") if reading == "reported" else ("statistic", "case")
-    for key in idle:
-        if key in table.values:
-            table.wrong(key, f"has no effect with reading = {reading!r}")
+
+
+def _check_effect(criterion: Criterion, table: _Table, written: Mapping[str, Any]) -> None:
+    """Refuses a key without effect; where a parameter names the reading or the comparison, it may have one."""
+    for key, by in _idle(criterion):
+        if key in written and not str(written.get(by)).startswith("$"):
+            table.wrong(key, f"has no effect with {by} = {getattr(criterion, by)!r}")
+
+
+def _idle(criterion: Criterion) -> Iterator[tuple[str, str]]:
+    """Keys that have no effect, each with the key whose value makes it so."""
+    reading, compare = criterion.reading, criterion.compare
+    for key in ("window", "ranks", "phase") if reading == "reported" else ("statistic", "case"):
+        yield key, "reading"
+    if reading not in COUNTING:
+        yield "points", "reading"
+    if reading not in AVERAGING:
+        yield "min_points", "reading"
+    if compare not in RELATING:
+        yield "reference_value", "compare"
 
 
 class _Table:
@@ -277,10 +301,10 @@ class _Table:
             self.wrong(key, f"a finite number is needed, not {value}")
         return None if value is None else float(value)
 
-    def whole(self, key: str, default: int | None) -> int | None:
+    def whole(self, key: str, default: int | None, *, least: int = 0) -> int | None:
         value = self.take(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            self.wrong(key, f"a whole number from 0 on is needed, not {value!r}")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            self.wrong(key, f"a whole number from {least} on is needed, not {value!r}")
         return default if value is None else value
 
     def truth(self, key: str) -> bool:

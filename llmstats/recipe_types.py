@@ -47,7 +47,11 @@ PHASES = ("train", "val", "test")
 SEARCHING = ("touch", "sustained", "smoothed")
 #: Comparisons step by step, for which there must be a reference run.
 STEPWISE = ("mean_relative_error", "difference_variance")
+#: Comparisons with one number, be it of a reference run or given.
+RELATING = ("ratio", "relative_difference")
+#: Readings with `points`, and with `min_points`.
 COUNTING = ("sustained", "smoothed", "mean_of_last")
+AVERAGING = ("mean", "median")
 
 
 @dataclass(frozen=True, slots=True)

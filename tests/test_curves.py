@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -17,7 +18,7 @@ from llmstats.errors import NotFound
 from llmstats.records import Run
 
 from .composed import Training
-from .store_deltas import Source, fresh_store, points
+from .store_deltas import SECOND, Source, fresh_store, points
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "work_dirs"
 
@@ -67,6 +68,21 @@ def test_a_resumed_experiment_is_one_curve_with_hours_that_add_up(path):
     assert curve.hours[150] == pytest.approx(149 / 3600)
     assert curve.hours[-1] == pytest.approx((149 + 149) / 3600)
     assert curve.run_ids[curve.series[0]] != curve.run_ids[curve.series[-1]]
+
+
+def test_a_clock_that_is_set_back_stands_still(tmp_path):
+    """An hour of records each minute, the clock goes back by 30 minutes, then another hour; two ranks, a file each."""
+    store = fresh_store(tmp_path / "s.duckdb")
+    steps = np.arange(1, 122)
+    clock = np.where(steps <= 61, steps * 60, steps * 60 - 1800) * SECOND
+    for rank in (1, 0):
+        more = points("a", steps, {"loss": steps / 1.0}, rank=rank)
+        store.commit([Source(f"/w/a/{rank}").replace(Run("a", "/w/a"), replace(more, times=clock + rank * SECOND))])
+    with closing(duckdb.connect(str(tmp_path / "s.duckdb"), read_only=True)) as con:
+        (lead,) = curves(con, experiments(con, ["a"]), "loss")
+        (both,) = curves(con, experiments(con, ["a"]), "loss", ranks="mean")
+    assert lead.hours == pytest.approx(np.where(steps <= 61, steps - 1, steps - 2) / 60)
+    assert both.hours == pytest.approx(lead.hours, abs=2 / 3600)
 
 
 def test_names_that_sql_and_patterns_could_misread(tmp_path):

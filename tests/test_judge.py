@@ -182,7 +182,7 @@ def test_a_short_run_that_ends_in_nan_has_failed(store, path):
 def test_what_was_done_again_counts_once_and_hours_add_up(store, path, tmp_path):
     add(store, "x1", range(0, 7201, 60), [9.0] * 121, experiment="x", clock=True)
     add(store, "x2", range(3660, 7201, 60), [0.4] * 60, experiment="x", clock=True, resumed_from=3600)
-    recipe = RECIPE + "min_points = 1\n\n[minimum]\nhours = 1.9\n"
+    recipe = RECIPE + "\n[minimum]\nhours = 1.9\n"
     judgement = ls.open(str(path)).judge(own(tmp_path, recipe), "x")
     rows = told(judgement)
     assert (rows["loss"]["attempts"], rows["loss"]["points"], rows["loss"]["run_id"]) == (2, 121, "x2")
@@ -190,6 +190,31 @@ def test_what_was_done_again_counts_once_and_hours_add_up(store, path, tmp_path)
     assert judgement.verdict == "pass"
     # each attempt from its first to its last kept record: 1 h and 59 min
     assert rows["minimum"]["reason"] == "reached 1.983 hours; needed: 1.9 hours"
+
+
+def test_a_minimum_of_steps_asks_for_those_that_were_not_done_again(store, path):
+    add(store, "x1", range(1, 2501), [0.001] * 2500, experiment="x")
+    add(store, "x2", range(1001, 1501), [0.001] * 500, experiment="x", resumed_from=1000)
+    db = ls.open(str(path))
+    rows = told(db.judge("deepseek-v2-lite"))
+    assert rows["minimum"]["reason"] == "reached step 1500; needed: step 2000"
+    assert rows["minimum"]["verdict"] == "cannot tell"
+    asked = db.query("convergence").pl().row(0, named=True)
+    assert (asked["verdict"], asked["reason"]) == ("cannot tell", "reached step 1500 of at least 2000")
+    assert db.judge("deepseek-v2-lite", min_steps=1500).verdict == "pass"
+
+
+def test_a_minimum_of_steps_where_no_curve_is_asked_for(store, path, tmp_path):
+    series = points("x1", range(1, 21), {"loss": [1.0] * 20})
+    item = Measurement("x2", "loss", 0.4, "mean")
+    store.commit([Source("/w/x/1").replace(Run("x1", "/w/x", kind="training", experiment="x"), series)])
+    more = points("x2", range(11, 16), {"loss": [1.0] * 5})
+    run = Run("x2", "/w/x", kind="training", experiment="x", resumed_from=10)
+    store.commit([Source("/w/x/2").replace(run, more, item)])
+    reported = RECIPE.replace('"final"', '"reported"\nstatistic = "mean"')
+    for least, verdict in ((15, "pass"), (16, "cannot tell")):
+        asked = own(tmp_path, f"{reported}\n[minimum]\nsteps = {least}\n")
+        assert ls.open(str(path)).judge(asked).verdict == verdict
 
 
 def test_the_first_of_the_series_that_a_run_has(store, path, tmp_path):

@@ -95,6 +95,9 @@ def test_points_dropped_at_both_ends() -> None:
     gone = judge(criterion("mean", None, window=Window(drop_first=4, drop_last=4)), curve(range(1, 7), values), None)
     assert (gone.result, gone.number) == (NOT_MEASURED, None)
     assert "without 4 at the start without 4 at the end" in gone.reason
+    for reading in ("final", "mean", "smoothed"):
+        none = judge(criterion(reading, ("below", 1000), window=Window(drop_last=9)), curve(range(1, 7), values), None)
+        assert (none.result, none.reason) == (CANNOT_TELL, "no value without 9 at the end; the last one is of step 6")
 
 
 def test_hours_bound_a_window_and_need_a_clock() -> None:
@@ -167,6 +170,26 @@ def test_the_bound_itself(kind: str, result: str) -> None:
     assert judge(criterion("final", (kind, 0.25)), curve([1], [0.25]), None).result == result
 
 
+@pytest.mark.parametrize("reading", ["mean", "smoothed", "mean_of_last", "median", "final", "touch", "sustained"])
+@pytest.mark.parametrize("n", [3, 7, 50, 300])
+@pytest.mark.parametrize("level", [0.1, 0.0013, 0.7, -0.3])
+def test_the_same_value_over_and_over_is_at_the_bound_whatever_the_sum_is(reading: str, n: int, level: float) -> None:
+    same = curve(range(1, n + 1), [level] * n)
+    for kind, result in (("below", FAIL), ("at_most", PASS), ("above", FAIL), ("at_least", PASS)):
+        assert judge(criterion(reading, (kind, level), points=min(n, 50)), same, None).result == result
+
+
+def test_a_mean_at_the_bound_and_the_first_one_below() -> None:
+    around = curve(range(1, 301), [0.0012, 0.0014] * 150)
+    assert judge(criterion("smoothed", ("below", 0.0013), points=50), around, None).result == FAIL
+    assert judge(criterion("smoothed", ("at_most", 0.0013), points=50), around, None).result == PASS
+    falls = curve(range(1, 301), [0.0013] * 299 + [0.00129])
+    late = judge(criterion("smoothed", ("below", 0.0013), points=50), falls, None)
+    assert (late.result, late.number and late.number.step) == (PASS, 300)
+    five = related("relative_difference", "at_most", 0.05)
+    assert judge(five, curve([1], [1.05]), curve([1], [1.0])).result == PASS
+
+
 def test_a_figure_that_the_document_leaves_out_must_be_given() -> None:
     found = judge(replace(criterion("final", None), needs=("baseline",)), curve([1], [1]), None)
     assert (found.result, found.reason) == (CANNOT_TELL, "the document gives no figure: --param baseline=VALUE")
@@ -182,9 +205,30 @@ def test_two_definitions_are_not_mixed() -> None:
 
 
 def test_a_curve_that_ends_in_nan_fails_whatever_was_before() -> None:
-    for reading in ("final", "touch", "sustained", "smoothed", "mean_of_last"):
+    for reading in ("final", "touch", "sustained", "smoothed", "mean", "median", "mean_of_last"):
         found = judge(criterion(reading, points=2), curve(range(1, 6), [0.1, 0.1, 0.1, 0.1, NAN]), None)
         assert (found.result, found.reason) == (FAIL, "ends with nan at step 5")
+        dropped = criterion(reading, points=2, window=Window(drop_last=2))
+        assert judge(dropped, curve(range(1, 6), [0.1, 0.1, 0.1, 0.1, NAN]), None).result == FAIL
+    related_to = criterion("median", ("at_most", 0.1), compare="relative_difference", reference_value=0.1)
+    assert judge(related_to, curve(range(1, 4), [0.1, NAN, NAN]), None).reason == "ends with nan at step 3"
+
+
+def test_of_a_window_with_an_end_its_own_last_value_must_be_a_number() -> None:
+    values = [0.1, 0.1, 0.1, NAN, NAN, 0.1]
+    for reading in ("final", "touch", "smoothed", "mean", "median", "mean_of_last"):
+        for to, result in ((3, PASS), (5, FAIL), (6, PASS)):
+            rule = criterion(reading, window=Window(from_step=1, to_step=to))
+            assert judge(rule, curve(range(1, 7), values), None).result == result, (reading, to)
+        timed = curve(range(1, 7), values, hours=range(6))
+        assert judge(criterion(reading, window=Window(to_hours=2)), timed, None).result == PASS
+        assert judge(criterion(reading, window=Window(to_hours=3)), timed, None).result == FAIL
+
+
+def test_what_is_only_measured_leaves_out_how_the_curve_ends() -> None:
+    found = judge(criterion("mean", None), curve(range(1, 4), [1, 3, NAN]), None)
+    assert (found.result, found.number and found.number.value) == (MEASURED, 2)
+    assert (found.number and found.number.non_finite) == 1
 
 
 def test_values_within_that_are_none_are_left_out_and_counted() -> None:
@@ -261,6 +305,8 @@ def test_mean_relative_error_over_the_steps_that_both_have() -> None:
     assert (short.result, short.reason) == (CANNOT_TELL, "ends at step 2, the reference at 3")
     nan = judge(rule, curve([1, 2, 3], [1, NAN, 1]), curve([1, 2, 3], [1, 1, 1]))
     assert (nan.result, nan.reason) == (FAIL, "nan at step 2, where the reference has a number")
+    beyond = judge(rule, curve([1, 2, 3], [1, 1, NAN]), curve([1, 2], [1, 1]))
+    assert (beyond.result, beyond.reason) == (FAIL, "ends with nan at step 3")
     theirs = judge(rule, curve([1, 2, 3], [1, 5, 1]), curve([1, 2, 3], [1, NAN, 1]))
     assert (theirs.result, theirs.number and theirs.number.points) == (PASS, 2)
     few = judge(replace(rule, min_points=4), curve([1, 2, 3], [1, 1, 1]), curve([1, 2, 3], [1, 1, 1]))

@@ -32,7 +32,10 @@ from llmstats.plot_data import Curve, Curves
 from llmstats.plot_data_serving import Case, Cells, Sweep
 from llmstats.plot_data_speed import Panel, Speed, Trends
 from llmstats.plots import pictures, plot
+from llmstats.records import Run
 from llmstats.store import Store
+
+from .store_deltas import Source, fresh_store, points
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "work_dirs"
 OURS = ("convergence", "serving", "throughput")
@@ -183,6 +186,15 @@ def test_what_cannot_be_drawn_is_explained(
     with pytest.raises(error, match=f"(?s).*{says.replace('*', '[*]')}"):
         plot(con, name, tmp_path / file, **given)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("pick", ["empty", "empty*", "empty/1"])
+def test_a_run_that_was_killed_before_its_first_step_has_nothing_to_draw(tmp_path: Path, pick: str) -> None:
+    store = fresh_store(tmp_path / "s.duckdb")
+    store.commit([Source("/w/e").replace(Run("empty/1", "/w/e", kind="training", experiment="empty"))])
+    store.commit([Source("/w/a").replace(Run("a", "/w/a", kind="training"), points("a", [1, 2], {"loss": [1, 2]}))])
+    with pytest.raises(InputError, match=r"the training runs of --pick '.*' have no values that this picture shows"):
+        fetch(str(tmp_path / "s.duckdb"), "convergence", pick=pick)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -144,6 +144,31 @@ def test_rounding_of_the_log(store, level, precision, verdict):
         assert "rounding" in row["reason"]
 
 
+#: Values of 3000 steps, threshold, precision; the step of the smoothed reading and the verdict.
+AT_THE_THRESHOLD = [
+    ([0.0013] * 2999 + [0.00129], 0.0013, "full", 3000, "converged"),
+    ([0.0013] * 3000, 0.0013, "full", None, "not converged"),
+    ([0.0012, 0.0014] * 1500, 0.0013, "full", None, "not converged"),
+    ([0.05, 0.15] * 1500, 0.1, "full", None, "not converged"),
+    ([-0.1, -0.5] * 1500, -0.3, "full", None, "not converged"),
+    ([0.0011, 0.0013] * 1500, 0.00125, "4", 2000, "cannot tell"),  # from 0.00115 to 0.00125: may be at it
+    ([0.0012, 0.0014] * 1500, 0.00125, "4", None, "not converged"),  # from 0.00125 on
+    ([0.0009996] * 3000, 0.001, "3e", 2000, "cannot tell"),
+]
+
+
+@pytest.mark.parametrize("first", [None, NAN, -INF])
+def test_a_mean_at_the_threshold_is_not_below_it_whatever_the_sum_is(store, first):
+    deltas = [
+        one(f"x{i}", range(1, 3001), values if first is None else [first, *values[1:]], precision)
+        for i, (values, _, precision, *_) in enumerate(AT_THE_THRESHOLD)
+    ]
+    store.commit(deltas)
+    for i, (_, threshold, _, smoothed, verdict) in enumerate(AT_THE_THRESHOLD):
+        (row,) = rows(store, f"FROM convergence(threshold := {threshold}, pick := 'x{i}')").values()
+        assert (i, row["verdict"], row["smoothed"]) == (i, verdict, smoothed)
+
+
 # ---- which series
 
 

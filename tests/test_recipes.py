@@ -126,6 +126,18 @@ def test_parameters_are_filled_in_and_what_nobody_gave_is_left_out() -> None:
         ("[[criteria]]", "[[criterion]]", "at least one [[criteria]] is needed"),
         ("steps = 10", 'hours = "$baseline"', "parameters.baseline: a required parameter may only stand in criteria"),
         ("[minimum]", "[minimum", "mine.toml: no TOML"),
+        ("points = 5", "points = 0", "criteria[1].points: a whole number from 1 on is needed, not 0"),
+        ("points = 5", "points = 5\nmin_points = 3", "[1].min_points: has no effect with reading = 'mean_of_last'"),
+        ('reading = "mean"', 'reading = "mean"\npoints = 3', "criteria[3].points: has no effect with reading = 'mean'"),
+        ('reading = "mean"', 'reading = "mean"\nmin_points = 0', "criteria[3].min_points: a whole number from 1 on"),
+        ('reading = "mean"', 'reading = "mean"\npoints = "$least"', "criteria[3].points: has no effect with reading"),
+        ('compare = "ratio"', "", "criteria[2].reference_value: has no effect with compare = 'value'"),
+        (
+            'reading = "final"\ncompare = "ratio"', 'reading = "mean"\ncompare = "difference_variance"',
+            "criteria[2].reference_value: has no effect with compare = 'difference_variance'",
+        ),
+        ("from_step = 3", "from_hours = 3, to_hours = 2.5", "window.to_hours: 2.5 comes before from_hours 3.0"),
+        ("steps = 10", "steps = 10\nrepeats = 0", "minimum.repeats: a whole number from 1 on is needed, not 0"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_told_where_and_what_is_allowed(old: str, new: str, said: str) -> None:
@@ -151,6 +163,12 @@ def test_a_wrong_parameter_is_told(given: dict[str, str], said: str) -> None:
     with pytest.raises((RecipeError, NotFound)) as why:
         bind(load("aichip/deepseek-v2-lite"), given)
     assert said in str(why.value)
+
+
+def test_a_key_of_some_readings_may_stand_beside_a_reading_that_is_chosen() -> None:
+    recipe = load("aichip/deepseek-v2-lite")
+    for reading in ("touch", "sustained", "smoothed", "final"):
+        assert bind(recipe, {"reading": reading}).criteria[0].reading == reading
 
 
 def test_a_recipe_of_ones_own_is_read_by_its_path(tmp_path) -> None:

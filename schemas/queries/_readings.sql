@@ -8,22 +8,23 @@
 -- threshold to the first block whose own end is surely below.  The sustained reading needs no order: `flags` has one
 -- character per point, `0` where it is below from `min_steps` on, and a row of `sustain` zeros is looked for.
 -- All other curves are read point by point.  NaN and infinities break a stretch and are left out of means; NULL values
--- (sentinels) and points without a step are left out, as in `_curve`.
-CREATE OR REPLACE MACRO _readings(series, pick, threshold, min_steps, smooth, sustain) AS TABLE
+-- (sentinels) and points without a step are left out, as in `_curve`.  `level` is `_short_of(threshold)`: what is below
+-- it is surely below the threshold.
+CREATE OR REPLACE MACRO _readings(series, pick, threshold, level, min_steps, smooth, sustain) AS TABLE
 WITH summary AS (
   SELECT c.exp, c.series_key, c.cut, c.half_unit, c.tidy, c.logged, c.non_finite, v.block_key, len(v.vals) AS n, b.min_step,
-    b.max_step, list_min(v.vals) AS low, list_min(v.vals) < threshold + c.half_unit AS is_near,
+    b.max_step, list_min(v.vals) AS low, list_min(v.vals) < level + c.half_unit AS is_near,
     -- the rest only where a block comes near: no other can end below, and its own order does not matter
-    CASE WHEN NOT list_min(v.vals) < threshold + c.half_unit THEN true
+    CASE WHEN NOT list_min(v.vals) < level + c.half_unit THEN true
       WHEN b.steps = range(b.steps[1], b.steps[-1] + 1, greatest(1, b.steps[2] - b.steps[1])) THEN true
       ELSE b.steps = list_sort(b.steps) END AS in_order,
-    CASE WHEN list_min(v.vals) < threshold + c.half_unit AND b.min_step >= min_steps AND len(v.vals) >= smooth
-      THEN list_avg(v.vals[-smooth:]) + c.half_unit < threshold ELSE false END AS ends_below,
-    CASE WHEN NOT list_min(v.vals) < threshold OR b.max_step < min_steps THEN NULL
+    CASE WHEN list_min(v.vals) < level + c.half_unit AND b.min_step >= min_steps AND len(v.vals) >= smooth
+      THEN list_avg(v.vals[-smooth:]) + c.half_unit < level ELSE false END AS ends_below,
+    CASE WHEN NOT list_min(v.vals) < level OR b.max_step < min_steps THEN NULL
       WHEN b.min_step >= min_steps THEN
-        list_aggregate([CASE WHEN x < threshold THEN '0' ELSE '1' END FOR x IN v.vals], 'string_agg', '')
+        list_aggregate([CASE WHEN x < level THEN '0' ELSE '1' END FOR x IN v.vals], 'string_agg', '')
       ELSE list_aggregate(
-        [CASE WHEN x < threshold AND b.steps[i] >= min_steps THEN '0' ELSE '1' END FOR x, i IN v.vals], 'string_agg', '')
+        [CASE WHEN x < level AND b.steps[i] >= min_steps THEN '0' ELSE '1' END FOR x, i IN v.vals], 'string_agg', '')
     END AS flags
   FROM (
     SELECT c.*, s.n AS logged, s.non_finite, c.cut IS NULL AND s.marked IS NOT TRUE AS tidy
@@ -45,7 +46,7 @@ marks AS MATERIALIZED (
     any_value(o.non_finite) AS non_finite,
     min(o.upto - o.n) FILTER (o.is_near) AS before_low, min(o.max_step) FILTER (o.ends_below) AS below_by,
     max_by(o.block_key, o.max_step) AS last_block, min_by(o.block_key, (o.low, o.min_step)) AS low_block,
-    min(o.max_step) FILTER (o.low < threshold AND o.min_step >= min_steps) AS touched_by
+    min(o.max_step) FILTER (o.low < level AND o.min_step >= min_steps) AS touched_by
   FROM ordered o
   GROUP BY o.exp
 ),
@@ -53,7 +54,7 @@ opened AS MATERIALIZED (
   SELECT o.exp, o.series_key, o.block_key,
     o.upto > m.before_low - smooth - m.non_finite AND o.min_step <= coalesce(m.below_by, o.min_step) AS for_mean,
     o.block_key IN (m.last_block, m.low_block)
-      OR (o.low < threshold AND o.max_step >= min_steps AND o.min_step <= coalesce(m.touched_by, o.min_step)) AS for_spot
+      OR (o.low < level AND o.max_step >= min_steps AND o.min_step <= coalesce(m.touched_by, o.min_step)) AS for_spot
   FROM ordered o JOIN marks m ON m.exp = o.exp
   WHERE m.plain
 ),
@@ -82,7 +83,7 @@ spots AS (
     max_by({val: p.val, step: p.step, line: p.line, series_key: p.series_key}, p.step) AS final,
     min_by({val: p.val, step: p.step}, (p.val, p.step)) FILTER (isfinite(p.val)) AS low,
     min_by({step: p.step, line: p.line, series_key: p.series_key}, p.step)
-      FILTER (p.step >= min_steps AND isfinite(p.val) AND p.val < threshold) AS touch
+      FILTER (p.step >= min_steps AND isfinite(p.val) AND p.val < level) AS touch
   FROM (
     SELECT x.exp, x.series_key, x.step, x.line, x.val FROM plain_point x WHERE x.for_spot
     UNION ALL
@@ -101,13 +102,13 @@ rolling AS (
 ),
 means AS (
   SELECT r.exp, min(r.mean) AS lowest_mean,
-    min_by({step: r.step, line: r.line, series_key: r.series_key, mean: r.mean}, r.step) FILTER (r.mean < threshold) AS hit
+    min_by({step: r.step, line: r.line, series_key: r.series_key, mean: r.mean}, r.step) FILTER (r.mean < level) AS hit
   FROM rolling r
   WHERE r.n >= smooth AND r.step >= min_steps
   GROUP BY r.exp
 ),
 ahead AS (
-  SELECT p.exp, p.series_key, p.step, p.line, count_if(isfinite(p.val) AND p.val < threshold) OVER (
+  SELECT p.exp, p.series_key, p.step, p.line, count_if(isfinite(p.val) AND p.val < level) OVER (
       PARTITION BY p.exp ORDER BY p.step ROWS BETWEEN CURRENT ROW AND (sustain - 1) FOLLOWING
     ) AS below
   FROM other_point p

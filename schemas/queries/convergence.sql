@@ -1,6 +1,7 @@
 -- Did each training reach its loss, and which of the four readings of that says so?
 --
--- One row per experiment, over its effective curve (steps that a later attempt redid are left out):
+-- One row per experiment that logged a step of training, over its effective curve (steps that a later attempt redid are
+-- left out):
 --
 -- - `first_touch`: first step from `min_steps` on with a value below `threshold`;
 -- - `sustained`: first step from `min_steps` on from which `sustain` logged points in a row stay below;
@@ -10,6 +11,7 @@
 -- The verdict follows `smoothed`, with its reason beside it.  `not converged` if it never was below, or if the
 -- curve ends in NaN or Inf.  `cannot tell` with fewer steps than `min_steps`, with fewer finite points than `smooth`,
 -- or where the file's rounding leaves it open on which side of the threshold the lowest mean lies.
+-- What is within 1e-12 of the threshold, relative to it, is at it and not below: a mean is off in its last digits.
 -- Columns ending in `_at` say where to look: `path:line`; `source` is that of the smoothed reading, else of the last value.
 --
 -- parameter: threshold DOUBLE = 0.0013 -- the loss to get below
@@ -22,7 +24,9 @@ CREATE OR REPLACE MACRO convergence(
   threshold DOUBLE := 0.0013, min_steps BIGINT := 2000, series VARCHAR := 'loss', smooth BIGINT := 50,
   sustain BIGINT := 50, pick VARCHAR := '*'
 ) AS TABLE
-WITH found AS MATERIALIZED (FROM _readings(series, pick, threshold, min_steps, smooth, sustain)),
+WITH found AS MATERIALIZED (
+  FROM _readings(series, pick, threshold, _short_of(threshold), min_steps, smooth, sustain)
+),
 precise AS (
   SELECT f.exp, max(c.half_unit) AS half_unit, string_agg(DISTINCT c.precision, ', ' ORDER BY c.precision) AS precision
   FROM (SELECT x.exp, unnest(x.series_keys) AS series_key FROM found x) f
@@ -30,8 +34,8 @@ precise AS (
   GROUP BY f.exp
 ),
 readings AS (
-  SELECT e.*, p.half_unit, p.precision, e.lowest_mean + p.half_unit < threshold AS surely,
-    e.lowest_mean - p.half_unit < threshold AS perhaps
+  SELECT e.*, p.half_unit, p.precision, e.lowest_mean + p.half_unit < _short_of(threshold) AS surely,
+    e.lowest_mean - p.half_unit < _short_of(threshold) AS perhaps
   FROM found e JOIN precise p ON p.exp = e.exp
 ),
 members AS (
