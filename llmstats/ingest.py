@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from llmstats.copies import Contents
 from llmstats.planning import groups, plan
 from llmstats.store import Store
-from llmstats.store_types import MOVE, REPLACE, Delta, Known
+from llmstats.store_types import MOVE, REPLACE, Delta, Known, Outcome
 from llmstats.workers import Pool
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: A commit is due when this much raw text is waiting, or when this many seconds passed.
 COMMIT_BYTES, COMMIT_SECONDS = 96 << 20, 2.0
+#: What rows raise that no column can hold: a text for a number, a number out of range.
+_UNFIT = (ValueError, TypeError, OverflowError)
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class Ingest:
         self._since = time.monotonic()
         self._missing = False  #: there is no store yet
         self._old_keys: set[tuple[str, str]] = set()
+        self._counted: dict[str, str] = {}  #: path -> status in the report
+        self._unfit: set[str] = set()  #: paths whose rows could not be stored
 
     def run(
         self,
@@ -191,6 +195,8 @@ class Ingest:
         return True
 
     def _take(self, part: Part) -> None:
+        if part.path in self._unfit:
+            return
         parsed = part.columns.get("status") == "parsed"
         new = part.mode == REPLACE and part.complete and part.expected is None
         if parsed and new and self._known_content(part):
@@ -251,6 +257,7 @@ class Ingest:
             columns = part.columns
             status = status or columns.get("status") or "parsed"
             report.statuses[status] += 1
+            self._counted[part.path] = status
             if columns.get("format"):
                 report.formats[columns["format"]] += 1
             report.lines_matched += columns.get("lines_matched") or 0
@@ -274,13 +281,32 @@ class Ingest:
             return
         deltas, self._pending, self._pending_bytes = list(self._pending.values()), {}, 0
         with _uninterrupted():
-            done = self._store.commit(deltas)
-        self.report.points += done.points
-        self.report.measurements += done.measurements
-        self.report.runs |= dict.fromkeys(done.run_ids)
-        for conflict in done.conflicts:
-            self.report.problems.append((conflict.path, "conflict", conflict.reason))
+            try:
+                outcomes = [self._store.commit(deltas)]
+            except _UNFIT:  # nothing is stored then; whose rows they are shows when each comes alone
+                outcomes = [self._alone(delta) for delta in deltas]
+        for done in outcomes:
+            self.report.points += done.points
+            self.report.measurements += done.measurements
+            self.report.runs |= dict.fromkeys(done.run_ids)
+            for conflict in done.conflicts:
+                self.report.problems.append((conflict.path, "conflict", conflict.reason))
         self._since = time.monotonic()
+
+    def _alone(self, delta: Delta) -> Outcome:
+        """Commit one source; one whose rows cannot be stored fails, and only that one."""
+        try:
+            return self._store.commit([delta])
+        except _UNFIT as why:
+            error = f"defect in the parser: {type(why).__name__}: {why}"
+        self._unfit.add(delta.path)
+        if counted := self._counted.pop(delta.path, None):
+            self.report.statuses -= Counter([counted])
+        self.report.statuses["failed"] += 1
+        self.report.problems.append((delta.path, "failed", error))
+        nothing_read = dict.fromkeys(("bytes_read", "content_hash", "blocks", "state"))
+        columns = {**delta.columns, **nothing_read, "bytes_read": 0, "status": "failed", "error": error}
+        return self._store.commit([Delta(delta.path, REPLACE, delta.expected, columns)])
 
 
 def _as_duplicate(part: Part, home: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@
     "ttft.p50" = { metric = "ttft", statistic = "p50", unit = "ms", definition = "ttft@my_tool" }
 
 With a ``step`` the metrics are series, without one they are measurements.  Metrics outside the catalogue keep the unit
-that the table gives.
+that the table gives.  Rows whose facts differ (model, device, precision …) are different runs of the file: the first
+has its name, the others ``name#2``, ``name#3`` in the order in which they begin.  A row that states no fact belongs to
+the run of the row above.  Beside a ``step`` ``status`` tells no runs apart: its last word counts.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, cast
 
 import numpy as np
@@ -36,6 +39,7 @@ from llmstats.documents import Json, csv_rows, number
 from llmstats.errors import InputError, ParseError
 from llmstats.parsing import DocumentParser, Head, Name, Place
 from llmstats.records import NO_TIME, Column, Issue, Item, Measurement, Points, Run
+from llmstats.training import run_name
 
 FORMATS = ("json", "jsonl", "csv")
 #: What is said of a run.
@@ -46,6 +50,10 @@ _CASE = ("input_len", "output_len", "concurrency", "batch_size", "request_rate")
 _PLACE = ("step", "time", "epoch", "phase", "rank", "run", "subject")
 _KINDS = ("training", "serving", "inference", "evaluation", "microbenchmark")
 _KEYS = {"files", "format", "rows", "kind", "facts", "columns"}
+#: What is more is no number of devices (and does not fit into the store).
+_MOST = 2**31
+#: Goes up when the same table reads the same file otherwise.
+_READING = 2
 
 
 @dataclass(frozen=True)
@@ -120,13 +128,40 @@ def _read_map(table: dict[str, Any], where: str, base: str) -> FileMap:
             raise InputError(f'{where}: {key} = "…" is missing')
     if table.get("kind") not in (None, *_KINDS):
         raise InputError(f"{where}: kind is one of {', '.join(_KINDS)}")
-    facts = table.get("facts", {})
-    if wrong := set(facts) - {*_FACTS, *_COUNTS}:
-        raise InputError(f"{where}: {min(wrong)!r} is no fact of a run; there are: {', '.join((*_FACTS, *_COUNTS))}")
+    if not isinstance(table.get("rows", ""), str):
+        raise InputError(f'{where}: write rows = "PLACE"')
+    for key in ("facts", "columns"):
+        if not isinstance(table.get(key, {}), dict):
+            raise InputError(f"{where}: write {key} as [map.{key}]")
+    facts = _said(table.get("facts", {}), where)
     columns = {column: _target(what, f"{where}: {column!r}") for column, what in table.get("columns", {}).items()}
     if table["format"] in FORMATS and not any(t.is_metric for t in columns.values()):
         raise InputError(f"{where}: [map.columns] names no metric")
+    _check_apart(columns, where)
     return FileMap(table["files"], table["format"], base, table.get("rows", ""), table.get("kind"), facts, columns)
+
+
+def _said(facts: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """``[map.facts]`` as columns of ``runs``."""
+    if wrong := set(facts) - {*_FACTS, *_COUNTS}:
+        raise InputError(f"{where}: {min(wrong)!r} is no fact of a run; there are: {', '.join((*_FACTS, *_COUNTS))}")
+    for name, said in facts.items():
+        if name in _COUNTS and _count(said) is None:
+            raise InputError(f"{where}: {name} = {said!r}: a whole number from 1 on is needed")
+        if isinstance(said, (bool, list, dict)):
+            raise InputError(f'{where}: {name} = {said!r}: write it as text, {name} = "…"')
+    return {name: _count(said) if name in _COUNTS else str(said) for name, said in facts.items()}
+
+
+def _check_apart(columns: Mapping[str, Target], where: str) -> None:
+    """Two columns that would be one value: a row would keep one of them."""
+    stepped = any(t.name == "step" for t in columns.values())
+    first: dict[tuple[str | None, ...], str] = {}
+    for column, target in columns.items():
+        key = (target.name, None if stepped else target.statistic, target.definition)
+        if target.is_metric and (other := first.setdefault(key, column)) != column:
+            what = target.name if stepped else f"{target.name} ({target.statistic})"
+            raise InputError(f"{where}: {other!r} and {column!r} are both {what}; give each a definition of its own")
 
 
 def _target(what: object, where: str) -> Target:
@@ -136,6 +171,8 @@ def _target(what: object, where: str) -> Target:
         raise InputError(f'{where}: write "NAME" or {{ metric = "NAME", unit = "ms", … }}')
     if unknown := set(what) - {"metric", "statistic", "unit", "definition"}:
         raise InputError(f"{where}: unknown key {min(unknown)!r}; there are: metric, statistic, unit, definition")
+    if wrong := [key for key, said in what.items() if not isinstance(said, str)]:
+        raise InputError(f'{where}: write {wrong[0]} as text, {wrong[0]} = "…"')
     target = Target(what["metric"], what.get("statistic", "value"), what.get("unit"), what.get("definition"))
     canonical = unit_of(target.name)
     if target.unit is not None and canonical is not None and units.factor(target.unit, canonical) is None:
@@ -156,6 +193,27 @@ class _Row:
     lines: dict[str, int] = field(default_factory=dict)
 
 
+class _Runs:
+    """The runs of one file, in the order in which they begin; rows of one name with other facts are another run."""
+
+    def __init__(self, table: FileMap, root: str) -> None:
+        self._map, self._root = table, root
+        self.begun: dict[str, Run] = {}
+        self._of: dict[tuple[str, tuple[tuple[str, Any], ...]], Run] = {}
+        self._above: dict[str, Run] = {}
+
+    def of(self, name: str, said: Mapping[str, Any]) -> Run:
+        """The run of a row that says these facts; of one that says none that of the row above."""
+        key = name, tuple(said.items())
+        run = self._of.get(key) if said else self._above.get(name)
+        if run is None:
+            free = next(n for n in (run_name(name, i) for i in count()) if n not in self.begun)
+            run = Run(free, self._root, kind=self._map.kind, **{**self._map.facts, **said})
+            self._of[key] = self.begun[free] = run
+        self._above[name] = run
+        return run
+
+
 class Mapped(DocumentParser):
     """A file read by a table of the user's."""
 
@@ -165,7 +223,8 @@ class Mapped(DocumentParser):
 
     def __init__(self, table: FileMap) -> None:
         self._map = table
-        text = repr((table.format, table.rows, table.kind, sorted(table.facts.items()), sorted(table.columns.items())))
+        tables = sorted(table.facts.items()), sorted(table.columns.items())
+        text = repr((_READING, table.format, table.rows, table.kind, *tables))
         self.version = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)  # type: ignore[misc]
 
     def detect(self, head: Head) -> str | None:
@@ -177,47 +236,56 @@ class Mapped(DocumentParser):
 
     def parse(self, place: Place, text: str) -> Iterator[Item]:
         rows = list(_ROWS[self._map.format](text, self._map.rows))
-        runs: dict[str, Run] = {}
+        runs = _Runs(self._map, place.path)
         series: dict[tuple[str, str, int | None], list[_Row]] = defaultdict(list)
         stepped = any(t.name == "step" for t in self._map.columns.values())
         for row in rows:
-            run = self._run(place, row)
-            runs.setdefault(run.name, run)
+            said = self._facts(row)
+            yield from self._wrong_counts(row, said)
+            status = said.pop("status", None) if stepped else None
+            run = runs.of(self._name(place, row), said)
+            run.status = status or run.status
             if stepped:
                 rank = self._number(row, "rank")
                 phase = str(self._cell(row, "phase") or "train")
                 series[run.name, phase, None if rank is None else int(rank)].append(row)
             else:
                 yield from self._measurements(run, row)
-        for (run_name, phase, rank), members in series.items():
-            yield from self._points(run_name, phase, rank, members)
+        for (name, phase, rank), members in series.items():
+            yield from self._points(name, phase, rank, members)
         yield from self._left_out(rows)
-        yield from runs.values()
+        yield from runs.begun.values()
 
     def canonical(self, raw: str, phase: str) -> Name:
         target = self._map.columns[raw]
         return Name(target.name, target.factor, target.definition)
 
+    def _column(self, row: _Row, what: str) -> str | None:
+        return next((c for c, target in self._map.columns.items() if target.name == what and c in row.cells), None)
+
     def _cell(self, row: _Row, what: str) -> Any:
-        for column, target in self._map.columns.items():
-            if target.name == what and column in row.cells:
-                return row.cells[column]
-        return None
+        column = self._column(row, what)
+        return None if column is None else row.cells[column]
 
     def _number(self, row: _Row, what: str) -> float | None:
         return _value(self._cell(row, what))
 
-    def _run(self, place: Place, row: _Row) -> Run:
+    def _name(self, place: Place, row: _Row) -> str:
+        """Of the run of a row, as far as the file tells it; see `_Runs` for what its facts add."""
         named = self._cell(row, "run")
         name = self._map.name(place.path)
-        run = Run(name if named is None else f"{name}/{named}", place.path, kind=self._map.kind)
-        for fact in (*_FACTS, *_COUNTS):
-            said = self._cell(row, fact)
-            said = self._map.facts.get(fact) if said in (None, "") else said
-            if said is not None:
-                count = _value(said) if fact in _COUNTS else None
-                setattr(run, fact, str(said) if count is None else int(count))
-        return run
+        return name if named is None else f"{name}/{named}"
+
+    def _facts(self, row: _Row) -> dict[str, Any]:
+        """What a row says of its run; a count that is none is None."""
+        told = ((fact, self._cell(row, fact)) for fact in (*_FACTS, *_COUNTS))
+        return {fact: _count(c) if fact in _COUNTS else str(c) for fact, c in told if c not in (None, "")}
+
+    def _wrong_counts(self, row: _Row, said: Mapping[str, Any]) -> Iterator[Issue]:
+        for fact in (fact for fact in _COUNTS if said.get(fact, 1) is None):
+            column = str(self._column(row, fact))
+            line = row.lines.get(column, row.line)
+            yield Issue(f"{column} is no whole number from 1 on", line, str(row.cells[column])[:200])
 
     def _metrics(self) -> Iterator[tuple[str, Target]]:
         return ((column, target) for column, target in self._map.columns.items() if target.is_metric)
@@ -272,6 +340,12 @@ def _value(cell: Any) -> float | None:
     if isinstance(cell, bool) or cell is None:
         return None
     return float(cell) if isinstance(cell, (int, float)) else number(str(cell))
+
+
+def _count(cell: Any) -> int | None:
+    """A whole number from 1 on; None where a cell is none."""
+    value = _value(cell)
+    return int(value) if value is not None and 1 <= value < _MOST and value == int(value) else None
 
 
 def _time(cell: Any) -> int:

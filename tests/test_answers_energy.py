@@ -59,11 +59,22 @@ def test_a_ramp_is_exact():
         (range(0, 33, 4), 1, "9 samples in the time of the run; 10 are needed"),
         (range(40, 60), 1, "0 samples in the time of the run"),
         (range(33), 0, "the sensor reads 0 W throughout"),
+        (range(33), -50, "33 of 33 samples in the time of the run are below 0 W"),
     ],
 )
 def test_what_does_not_hold(times, watts, problem):
     times = list(times)
     assert _monitors.integrate(record(times, [watts] * len(times)), 0, 32, 3).problem == problem
+
+
+def test_a_sensor_that_dies_or_goes_below_0_is_not_trusted():
+    times = np.arange(-10, 40)
+    dead, below = np.where(times < 15, 300.0, 0.0), np.where(times == 7, -1.0, 300.0)
+    told = "the sensor reads 0 W in 18 of 33 samples in the time of the run"
+    assert _monitors.integrate(record(times, dead), 0, 32, 3).problem == told
+    assert _monitors.integrate(record(times, dead), 0, 14, 3).problem is None  # it died afterwards
+    told = "1 of 33 samples in the time of the run are below 0 W"
+    assert _monitors.integrate(record(times, below), 0, 32, 3).problem == told
 
 
 def test_a_gap_that_begins_or_ends_outside_counts():

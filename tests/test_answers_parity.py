@@ -294,6 +294,28 @@ def test_rounding_leaves_it_open(store, path):
     assert told(path, tolerance=0.25)[0]["verdict"] == "within bound"
 
 
+def test_a_gap_as_large_as_the_bound_is_within_it(store, path):
+    """2.5 x 1.02 is 2.55 only but for round-off."""
+    add(store, "ref", range(1, 101), [2.5] * 100)
+    add(store, "cand", range(1, 101), [2.5 * 1.02] * 100)
+    add(store, "more", range(1, 101), [2.5 * 1.02001] * 100)
+    assert {row["candidate"]: row["verdict"] for row in told(path)} == {"cand": "within bound", "more": "beyond bound"}
+
+
+def test_a_reference_of_0_has_no_relative_gap(store, path):
+    add(store, "ref", range(1, 101), [0.0] * 100)
+    add(store, "half", range(1, 101), [0.0] * 50 + [1.0] * 50)
+    add(store, "cand", range(1, 101), [1.0] * 100)
+    add(store, "same", range(1, 101), [0.0] * 50 + [1.0] * 50)
+    (row, *_) = told(path)
+    assert (row["candidate"], row["verdict"], row["largest_gap"]) == ("cand", "cannot tell", None)
+    assert row["reason"] == "the reference's level is 0 in 10 of 10 windows: no relative gap there"
+    rows = {row["candidate"]: row for row in told(path, reference="half")}
+    assert (rows["same"]["verdict"], rows["same"]["largest_gap"]) == ("cannot tell", 0)
+    assert rows["same"]["reason"] == "the reference's level is 0 in 4 of 10 windows: no relative gap there"
+    assert (rows["ref"]["verdict"], rows["ref"]["largest_gap"]) == ("beyond bound", pytest.approx(-1))
+
+
 def test_a_candidate_that_ends_in_nan_is_beyond(store, path):
     ref = falling(100)
     add(store, "ref", range(1, 101), ref)

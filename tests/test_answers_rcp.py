@@ -154,6 +154,14 @@ def test_epochs_and_results_that_did_not_converge(tmp_path):
     assert (rows["c"]["verdict"], rows["c"]["reason"]) == ("not converged", "3 of 3 results")
 
 
+@pytest.mark.parametrize("pattern", ["\x00", "it's", "{0}"])
+def test_a_pattern_may_hold_any_character(tmp_path, pattern):
+    result(lab(tmp_path) / "a" / "llama2_70b_lora", 0, "llama2_70b_lora", 8, 3072)
+    points(tmp_path / "in" / "training_9.9", "llama2_70b_lora", "samples to converge", {8: REFERENCE})
+    (row,) = told(tmp_path, reference=pattern).values()
+    assert row["reason"] == "no reference points of this benchmark are ingested (rcps_{benchmark}.json)"
+
+
 def test_points_of_two_rounds_must_be_chosen(tmp_path):
     result(lab(tmp_path) / "a" / "llama2_70b_lora", 0, "llama2_70b_lora", 8, 3072)
     assert next(iter(told(tmp_path).values()))["reason"] == (

@@ -120,6 +120,10 @@ def test_the_level_of_the_intervals(bench):
     assert wide["relative_low"] < narrow["relative_low"]
     with pytest.raises(QueryError, match="between 0 and 1"):
         bench.ask(level=95)
+    bench.speeds([1.0, 50.0, 1000.0], device="X3")
+    endless = next(row for row in bench.ask(level=0.999999999) if row["device"] == "Toy X3")
+    assert (endless["low"], endless["interval_method"]) == (None, "none: no finite limit at this level")
+    assert (endless["relative_low"], endless["ratio_method"]) == (None, "none: no finite limit at this level")
 
 
 def test_mfu_memory_accuracy_and_loss_stand_beside_the_speed(bench):
@@ -183,6 +187,17 @@ def test_what_is_not_comparable_is_not_in_the_mean(bench):
         bench.speeds([200.0], model=model, device="X2")
     (mean,) = [row for row in bench.ask() if row["model"] == "geometric mean"]
     assert mean["case"] == "2 models, 2 pairs with Toy X1"
+
+
+def test_a_speed_that_is_not_above_0_has_no_ratio_and_is_not_in_the_mean(bench):
+    for model, there in (("a", [100.0]), ("b", [100.0]), ("c", [0.0, 100.0])):
+        bench.speeds(there, model=model, device="X1")
+        bench.speeds([200.0], model=model, device="X2")
+    rows = bench.ask(baseline="X1")
+    (zero,) = [row for row in rows if row["model"] == "c" and row["device"] == "Toy X2"]
+    assert (zero["comparability"], zero["relative"], zero["reason"]) == (NEVER, None, "value: above 0 against 0")
+    (mean,) = [row for row in rows if row["model"] == "geometric mean"]
+    assert (mean["case"], mean["relative"]) == ("2 models, 2 pairs with Toy X1", pytest.approx(2))
 
 
 def test_nothing_that_is_no_number_is_compared(bench):
@@ -359,6 +374,22 @@ def test_the_mfu_is_recomputed_where_it_can_be(bench):
     assert (base["mfu_definition"], row["mfu"], row["mfu_definition"]) == ("mfu@recomputed", 0.4, "mfu@toy")
 
 
+def test_the_metric_mfu_is_the_recomputed_one_and_never_meets_a_published_one(bench):
+    facts = {"model": "llama2_7b", "vendor": "NVIDIA"}
+    for device, speed, mfu in (("A100-SXM4-80GB", 4000.0, 0.9), ("H100-SXM5-80GB", 8000.0, 0.2), ("other", 1.0, 0.4)):
+        for _ in range(2):
+            bench.add((TGS, speed, {"definition": "tgs@toy"}), ("mfu", mfu), device=device, **facts)
+    base, row, other = bench.ask(metric="mfu", baseline="A100*")
+    values = [speed * 6 * 6_738_415_616 / peak for speed, peak in ((4000, 312e12), (8000, 989.4e12))]
+    assert [base["value"], row["value"]] == pytest.approx(values, rel=1e-3)
+    assert row["relative"] == pytest.approx(row["value"] / base["value"])
+    assert {base["definition"], row["definition"]} == {"mfu@recomputed"}
+    assert (base["value"], row["value"], base["n"]) == (base["mfu"], row["mfu"], 2)
+    assert (other["value"], other["relative"], other["comparability"]) == (0.4, None, NEVER)
+    assert other["reason"] == "definition: not stated against mfu@recomputed"
+    assert bench.ask(metric="mfu", statistic="p50") == []
+
+
 def test_a_range_of_published_mfu_is_no_value(bench):
     """Half of it is over the peak of another precision; which half, nobody knows."""
     ends = [("mfu", v, {"definition": "mfu@toy", "statistic": end}) for v, end in ((0.25, "min"), (0.5, "max"))]
@@ -398,8 +429,11 @@ def test_the_counterpart_is_the_one_that_differs_least(bench):
     bench.speeds([100.0], parallelism="TP4")
     right = bench.speeds([120.0], parallelism="TP8")
     bench.speeds([60.0], device="X2", parallelism="TP8")
-    base, row = bench.ask(baseline="X1")
+    base, row, unmet = bench.ask(baseline="X1")
     assert (base["runs"], row["relative"], row["comparability"]) == (right, pytest.approx(0.5), OK)
+    assert (unmet["device"], unmet["case"], unmet["comparability"]) == ("Toy X1", "2 configurations", NEVER)
+    assert unmet["reason"] == "no other device at this configuration"
+    assert len(bench.ask(baseline="X1", device="X2")) == 2
 
 
 def test_a_finetuning_is_no_training_from_scratch(bench):
@@ -488,10 +522,10 @@ def test_serving_cells_meet_at_their_own_case_only(bench):
         ("in 1024, out 256, concurrency 8", pytest.approx(0.75)),
     ]
     assert (rows[2]["model"], rows[2]["relative"]) == ("geometric mean", pytest.approx(math.sqrt(0.5 * 0.75)))
-    assert (rows[3]["reason"], rows[3]["case"]) == (
-        "Toy X1 has no value at this case",
-        "in 1024, out 256, concurrency 128",
-    )
+    assert [(r["device"], r["reason"], r["case"]) for r in rows[3:]] == [
+        ("Toy X1", "no other device at this configuration", "in 1024, out 256, concurrency 64"),
+        ("Toy X2", "Toy X1 has no value at this case", "in 1024, out 256, concurrency 128"),
+    ]
 
 
 def test_samples_of_serving_are_completed_requests(bench):
@@ -636,6 +670,16 @@ def test_comparability_takes_what_compare_takes(bench):
     bench.add(("samples_per_second", 5.0), model="net", device="X2", device_count=None)
     devices = [r for r in bench.ask("comparability", model="net", baseline="X1") if r["condition"] == "devices"]
     assert len(devices) == 1
+
+
+@pytest.mark.parametrize("query", ["compare", "comparability"])
+def test_a_statistic_that_nobody_knows_is_a_mistake(bench, query):
+    bench.add((TGS, 100.0, {"statistic": "trimmed"}))
+    bench.ask(query, statistic="trimmed")  # the store has it
+    with pytest.raises(QueryError, match="--statistic 'nope': mean, p50, "):
+        bench.ask(query, statistic="nope")
+    with pytest.raises(QueryError, match="--statistic 'value': "):
+        bench.ask(query, statistic="value")
 
 
 def test_a_metric_that_nobody_knows_is_a_mistake(bench):

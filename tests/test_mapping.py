@@ -113,12 +113,123 @@ def test_a_changed_table_reads_its_files_again(tmp_path, db):
         (('rows = "results"', 'row = "results"'), "map 1: unknown key 'row'; there are: "),
         (('device = "X1"', 'chip = "X1"'), "'chip' is no fact of a run"),
         (('files = "bench/*.json"', ""), 'map 1: files = "…" is missing'),
+        (("device_count = 8", 'device_count = "eight"'), "device_count = 'eight': a whole number from 1 on is needed"),
+        (("device_count = 8", "device_count = 2.5"), "device_count = 2.5: a whole number from 1 on is needed"),
+        (('device = "X1"', "device = true"), "device = True: write it as text"),
+        (
+            ('tok_s = "output', 'tok = "output_tokens_per_second"\ntok_s = "output'),
+            "'tok' and 'tok_s' are both output_tokens_per_second (value)",
+        ),
+        (('statistic = "p50"', "statistic = 50"), "'ttft.p50': write statistic as text"),
+        (("[map.facts]", "facts = 1\n[map.fact]"), "map 1: "),
     ],
 )
 def test_a_wrong_table_says_where(tmp_path, db, wrong, message):
     with pytest.raises(InputError, match=r"llmstats\.toml: ") as error:
         db.ingest(write(tmp_path, bench__a_dot_json=JSON, llmstats_dot_toml=TABLE.replace(*wrong)))
     assert message in str(error.value)
+
+
+def test_two_columns_of_one_series_are_refused_and_definitions_keep_them_apart(tmp_path, db):
+    table = """\
+[[map]]
+files = "*.csv"
+format = "csv"
+[map.columns]
+it = "step"
+a = { metric = "step_time", statistic = "p50"DEFINED }
+b = { metric = "step_time", statistic = "p99" }
+"""
+    root = write(tmp_path, t_dot_csv="it,a,b\n1,0.5,2\n", llmstats_dot_toml=table.replace("DEFINED", ""))
+    with pytest.raises(InputError, match="'a' and 'b' are both step_time; give each a definition"):
+        db.ingest(root)
+    write(tmp_path, llmstats_dot_toml=table.replace("DEFINED", ', definition = "step_time@median"'))
+    db.ingest(root)
+    assert rows(db, "SELECT definition, value FROM points ORDER BY ALL") == [("step_time@median", 0.5), (None, 2.0)]
+
+
+MIXED = """\
+[[map]]
+files = "*"
+format = "csv"
+[map.columns]
+model = "model"
+device = "device"
+gpus = "device_count"
+state = "status"
+it = "step"
+c = "concurrency"
+tps = "tokens_per_second_per_device"
+"""
+
+
+def test_rows_of_other_facts_are_other_runs(tmp_path, db):
+    table = MIXED.replace('it = "step"\n', "")
+    csv = "model,device,gpus,c,tps\nA,X1,8,8,100\nB,X2,8,8,20\nA,X1,8,16,150\nB,X2,8,16,30\nB,,8,16,31\n,,,32,32\n"
+    db.ingest(write(tmp_path, t_dot_csv=csv, llmstats_dot_toml=table))
+    measured = (
+        "SELECT run_id, model, device, concurrency, value FROM measurements JOIN runs USING (run_id) ORDER BY ALL"
+    )
+    assert rows(db, measured) == [
+        ("d/t", "A", "X1", 8.0, 100.0), ("d/t", "A", "X1", 16.0, 150.0),
+        ("d/t#2", "B", "X2", 8.0, 20.0), ("d/t#2", "B", "X2", 16.0, 30.0),
+        ("d/t#3", "B", None, 16.0, 31.0), ("d/t#3", "B", None, 32.0, 32.0),
+    ]  # fmt: skip
+
+
+def test_steps_of_other_facts_are_other_runs_however_the_file_grows(tmp_path, db):
+    lines = [f"{'A,X1' if i < 6 else 'B,X2'},{i},{1000 + i},{'done' if i == 11 else 'running'}" for i in range(12)]
+    text = "".join(f"{line}\n" for line in ("model,device,it,tps,state", *lines))
+    for end in (3, 8, 13):
+        root = write(tmp_path, t_dot_csv="".join(text.splitlines(keepends=True)[:end]), llmstats_dot_toml=MIXED)
+        db.ingest(root)
+    runs = "SELECT run_id, model, device, status FROM runs ORDER BY ALL"
+    assert rows(db, runs) == [("d/t", "A", "X1", "running"), ("d/t#2", "B", "X2", "done")]
+    points = "SELECT run_id, count(*), min(step), max(step), sum(value) FROM points GROUP BY ALL ORDER BY ALL"
+    assert rows(db, points) == [
+        ("d/t", 6, 0, 5, sum(range(1000, 1006))), ("d/t#2", 6, 6, 11, sum(range(1006, 1012))),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", ["8 GPUs", "eight", "true", "1e30", "2.5", "-4", "0", "nan", "inf"])
+def test_a_count_that_is_none_is_an_issue_and_null(tmp_path, db, cell):
+    table = MIXED.replace('it = "step"\n', "")
+    csv = f"model,gpus,tps\nA,{cell},100\nB,8.0,50\n"
+    report = db.ingest(write(tmp_path, t_dot_csv=csv, llmstats_dot_toml=table))
+    assert report.statuses == {"parsed": 1}
+    assert rows(db, "SELECT model, device_count FROM runs ORDER BY ALL") == [("A", None), ("B", 8)]
+    issue = ("gpus is no whole number from 1 on", 2, cell)
+    assert rows(db, "SELECT reason, line, excerpt FROM issues") == [issue]
+
+
+def test_rows_that_cannot_be_stored_fail_their_file_alone(tmp_path, db, monkeypatch):
+    from llmstats import reading
+
+    take = reading.Reading.take
+
+    def spoilt(self, items):
+        """As a parser with a defect would have it."""
+        items = list(items)
+        for item in items:
+            if type(item).__name__ == "Run" and item.name == "d/bench/b":
+                item.device_count = "eight"
+        take(self, items)
+
+    monkeypatch.setattr(reading.Reading, "take", spoilt)
+    files = {"bench__a_dot_json": JSON, "bench__b_dot_json": JSON.replace("1234.5", "99"), "bench__c_dot_json": JSON}
+    root = write(tmp_path, **files, llmstats_dot_toml=TABLE)
+    report = db.ingest(root, workers=1)
+    assert report.statuses == {"parsed": 2, "failed": 1}
+    [(path, status, reason)] = report.problems
+    assert (path, status) == (str(root / "bench/b.json"), "failed")
+    assert reason.startswith("defect in the parser: ")
+    assert rows(db, "SELECT DISTINCT run_id FROM measurements ORDER BY 1") == [("d/bench/a",), ("d/bench/c",)]
+    assert rows(db, "SELECT path, status FROM sources WHERE status <> 'parsed'") == [(path, "failed")]
+    assert db.ingest(root).unchanged == 3
+    monkeypatch.undo()
+    (root / "bench/b.json").write_text(files["bench__b_dot_json"] + "\n")
+    db.ingest(root)
+    assert rows(db, "SELECT count(DISTINCT run_id) FROM measurements") == [(3,)]
 
 
 def test_rows_that_are_not_there_fail_the_file(tmp_path, db):

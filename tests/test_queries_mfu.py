@@ -178,6 +178,33 @@ def test_labels_settle_what_the_log_leaves_open(bench):
     assert (row["mfu"], row["peak_source"]) == (pytest.approx(1000 * 6 * 3e9 / 256e12), "label of the run")
 
 
+def test_a_label_stands_before_the_catalogue_and_is_named_as_the_source(bench):
+    bench.stated("a", SPEED, 1000.0, model="llama2_7b", labels={"peak_bf16": "256e12"}, **A100)
+    bench.stated("b", SPEED, 1000.0, model="llama2_7b", labels={"peak_fp16": "256e12"}, **A100)
+    rows = {row["run_id"]: row for row in bench.ask()}
+    assert (rows["a"]["peak"], rows["a"]["peak_source"]) == (256e12, "label of the run")
+    assert rows["b"]["peak"] == 312e12
+    assert rows["b"]["peak_source"].startswith("NVIDIA A100 datasheet")
+
+
+@pytest.mark.parametrize("label", ["peak_bf16", "parameters"])
+@pytest.mark.parametrize("value", ["nan", "0", "-1", "inf", "many"])
+def test_a_label_that_is_no_positive_number_gives_none(bench, label, value):
+    bench.stated("a", SPEED, 1000.0, model="llama2_7b", labels={label: value}, **A100)
+    row = bench.one()
+    assert (row["mfu"], row["reason"]) == (None, f"the label {label} is no positive number: {value}")
+
+
+@pytest.mark.parametrize(("multiplier", "told"), [(2, True), (4, True), (5, False), (6, False), (7, False), (8, True)])
+def test_the_flag_names_a_multiplier_that_is_in_use(bench, multiplier, told):
+    """Of the nominal parameters: 7e9."""
+    published = multiplier * 4000 * 7e9 / 312e12
+    bench.stated("a", SPEED, 4000.0, published, model="llama2_7b", **A100)
+    row = bench.one(tolerance="0.001")
+    assert row["published_multiplier"] == pytest.approx(multiplier)
+    assert (f"which counts {multiplier} FLOP per token" in row["flag"]) == told
+
+
 def test_mixed_precision_is_taken_over_the_16_bit_peak(bench):
     bench.stated("a", SPEED, 1000.0, model="llama2_7b", precision="amp", **A100)
     bench.stated("b", SPEED, 1000.0, model="llama2_7b", precision="amp", device="Ascend910B3")

@@ -24,7 +24,7 @@ def _covers(found, truth):
 
 @pytest.mark.parametrize("kind", ["normal", "log-normal"])
 @pytest.mark.parametrize("relative", [0.01, 0.1])
-@pytest.mark.parametrize("n", [3, 5, 10, 30])
+@pytest.mark.parametrize("n", [3, 5, 6, 7, 8, 9, 10, 30])
 def test_intervals_hold_the_true_location_as_often_as_they_say(kind, relative, n):
     samples = _noise(kind, relative, (TRIALS, n), seed=n)
     share = np.mean([_covers(st.interval(sample), 1000) for sample in samples])
@@ -101,7 +101,28 @@ def test_values_that_are_not_all_positive_get_a_plain_t_interval():
     assert found.method == "t"
 
 
-@pytest.mark.parametrize("n", [10, 11, 25, 60])
+def test_an_interval_holds_its_own_median():
+    """Of nine values in two clusters, or of few at a low level, the t interval of the mean would leave it outside."""
+    two = [1000.0, 1000.2, 1000.4, 1000.1, 1000.3, 1040.0, 1040.2, 1040.4, 1040.1]
+    found = st.interval(two)
+    assert (found.centre, found.method) == (1000.4, "median by order statistics")
+    assert found.low <= found.centre <= found.high
+    random = np.random.default_rng(1)
+    for n, level in [(n, level) for n in range(3, 13) for level in (0.5, 0.9, 0.95, 0.99)]:
+        for _ in range(40):
+            values = 100 + 10 * random.integers(0, 2, n) + random.random(n)
+            found = st.interval(values - random.choice([0, 105]), level)
+            assert found.low <= found.centre <= found.high, (n, level, values)
+
+
+def test_an_interval_without_end_is_none():
+    few, more = [1.0, 50.0, 1000.0], [1.0, 2.0, 3.0]
+    for found in (st.interval(few, 0.999999999), st.ratio(few, more, 0.999999999), st.interval([*few, 0], 1 - 2**-53)):
+        assert found.centre is not None
+        assert (found.low, found.high, found.method) == (None, None, "none: no finite limit at this level")
+
+
+@pytest.mark.parametrize("n", [6, 8, 10, 11, 25, 60])
 def test_larger_intervals_lie_between_scipys_exact_ones(n):
     values = np.sort(_noise("log-normal", 0.2, n, seed=n))
     found = st.interval(values)

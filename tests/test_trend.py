@@ -222,6 +222,22 @@ def test_versions_order_the_runs(ask):
     assert [r["verdict"] for r in dated] == ["no change"]
 
 
+@pytest.mark.parametrize("key", ["*", "\\", "$", "$.release", "/a", 'a"b', "a.b", "a*b"])
+def test_a_version_may_have_any_name(ask, key):
+    items = nightly("a", np.full(12, 900.0))
+    for i, run in enumerate(items[::2]):
+        run.config = {key: f"1.{i}", "other": "x"}
+    (row,) = ask(items, by=key, all="true")
+    assert (row["first_at"], row["last_at"], row["runs"]) == ("1.0", "1.11", 12)
+    (row,) = ask(by="nothing")
+    assert row["reason"] == "12 runs without nothing: left out"
+
+
+def test_the_smallest_share_of_false_changes(ask):
+    (row,) = ask(nightly("a", stepped(1000, 1100)), alpha="1e-308")
+    assert row["verdict"] == "no change"
+
+
 OTHER = {
     "metric": "ttft", "model": "other*", "device": "Nobody", "pick": "b*", "alpha": "0.9", "min_runs": "12",
     "all": "true", "by": "release",

@@ -59,17 +59,23 @@ def _joined(facts: Mapping[str, Any], names: Sequence[str], *, named: bool = Fal
     return ", ".join(f"{k}={v:g}" if named else str(v) for k, v in told) or None
 
 
+#: Keys are looked up in maps: to `->>` a star, a backslash or a dollar is a path.
+_ROWS = """
+    WITH said AS MATERIALIZED (
+      SELECT r.run_key, CASE WHEN $by <> 'date' THEN coalesce(
+        CAST(r.labels::JSON AS MAP(VARCHAR, VARCHAR))[$by], CAST(r.environment::JSON AS MAP(VARCHAR, VARCHAR))[$by],
+        CAST(r.config::JSON AS MAP(VARCHAR, VARCHAR))[$by]) END AS version
+      FROM run_rows r
+    )
+    SELECT d.*, s.version FROM _dated($pick) d JOIN said s ON s.run_key = d.run_key
+"""
+
+
 def series(
     con: duckdb.DuckDBPyConnection, metric: str, model: str, device: str, pick: str, by: str
 ) -> tuple[list[Series], int]:
     """All series, and the number of runs that have no place in an order by ``by``."""
-    rows = fetched(
-        con,
-        "SELECT d.*, CASE WHEN $by = 'date' THEN NULL ELSE coalesce("
-        "r.labels->>$by, r.environment->>$by, r.config->>$by) END AS version "
-        "FROM _dated($pick) d JOIN run_rows r ON r.run_key = d.run_key",
-        {"by": by, "pick": pick},
-    )
+    rows = fetched(con, _ROWS, {"by": by, "pick": pick})
     rows = [r for r in rows if _like(metric, r["metric"]) and _like(model, r["model"])]
     rows = [r for r in rows if _like(device, r["device"]) or _like(device, r["vendor"])]
     placed = [r for r in rows if (r["started_at"] if by == "date" else r["version"]) is not None]

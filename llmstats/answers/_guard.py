@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from llmstats.answers._observed import Group, Measure
+from llmstats.answers._observed import RECOMPUTED, Group, Measure, Reading
 
 OK, WITH_CAVEATS, NOT = "comparable", "comparable with caveats", "not comparable"
 
@@ -89,6 +89,7 @@ def judge(group: Group, baseline: Group, measure: Measure, of_baseline: Measure)
     found = [*_measures(measure, of_baseline), *_conditions(group, baseline, measure), *_precision(group, baseline)]
     found += [*_unstated(group, baseline), *_versions(group, baseline), *_quality(group, baseline)]
     found += [*_success(group, baseline), *_doubts(group, baseline)]
+    found += _signs(group.readings[measure], baseline.readings[of_baseline])
     return sorted(found, key=lambda d: d.verdict != NOT)
 
 
@@ -109,7 +110,8 @@ def _measures(ours: Measure, theirs: Measure) -> list[Difference]:
         return [Difference("unit", ours.unit, theirs.unit, NOT)]
     if ours.definition == theirs.definition:
         return []
-    weight = WITH_CAVEATS if None in (ours.definition, theirs.definition) else NOT
+    definitions = (ours.definition, theirs.definition)
+    weight = WITH_CAVEATS if None in definitions and RECOMPUTED not in definitions else NOT
     return [Difference("definition", ours.definition, theirs.definition, weight)]
 
 
@@ -180,6 +182,15 @@ def _doubts(group: Group, baseline: Group) -> list[Difference]:
     """A speed above the peak of its device was counted otherwise than it says; see the flag of `mfu`."""
     here, there = ("above the device's peak" if g.doubts else "possible" for g in (group, baseline))
     return [Difference("speed", here, there, NOT)] if group.doubts or baseline.doubts else []
+
+
+def _signs(ours: list[Reading], theirs: list[Reading]) -> list[Difference]:
+    """A ratio needs values above 0: a speed of 0 is that of a run that did not work."""
+    here, there = (min(r.value for r in readings) for readings in (ours, theirs))
+    if here > 0 and there > 0:
+        return []
+    said, at_baseline = (f"{v:g}" if v <= 0 else "above 0" for v in (here, there))
+    return [Difference("value", said, at_baseline, NOT)]
 
 
 def middle(values: list[float] | None) -> float | None:

@@ -119,7 +119,7 @@ def integrate(record: Record, start: float, end: float, max_gap: float) -> Integ
     """The trapezoid rule from ``start`` to ``end``; what lies outside is cut off at interpolated values.
 
     ``problem`` says why the result is none: too few samples, gaps longer than ``max_gap`` sampling intervals, samples
-    that begin too late or end too early by the same measure, or a sensor that reads 0 throughout.
+    that begin too late or end too early by the same measure, or a sensor that reads 0 or less.
     """
     times, watts = record.times, record.watts
     inside = (times >= start) & (times <= end)
@@ -146,6 +146,14 @@ def _problem(
         return f"no samples in {max(missing):.1f} s at the start or end of the run"
     if gap > limit:
         return f"a gap of {gap:.1f} s between samples, which come every {record.interval:.3g} s"
-    if not record.watts[inside].any():
-        return "the sensor reads 0 W throughout"
+    return _no_power(record.watts[inside])
+
+
+def _no_power(watts: Floats) -> str | None:
+    """Readings that nothing at work draws: such a sensor is not to be trusted with the others either."""
+    if below := int(np.count_nonzero(watts < 0)):
+        return f"{below} of {len(watts)} samples in the time of the run are below 0 W"
+    if dead := int(np.count_nonzero(watts == 0)):
+        told = "throughout" if dead == len(watts) else f"in {dead} of {len(watts)} samples in the time of the run"
+        return f"the sensor reads 0 W {told}"
     return None

@@ -25,6 +25,8 @@ SPEEDS = {
     "microbenchmark": ("achieved_flops", "achieved_ops", "bandwidth", "operator_calls_per_second"),
 }  # fmt: skip
 USUAL_KINDS = ("training", "inference", "serving")
+#: Definition of the MFU that the query `mfu` computes; one that a run publishes is another, even one without a name.
+RECOMPUTED = "mfu@recomputed"
 #: What stands beside a speed.
 BESIDE = ("mfu", "memory", "accuracy", "loss")
 

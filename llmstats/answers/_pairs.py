@@ -18,6 +18,7 @@ from llmstats.answers._checks import one_of, share
 from llmstats.answers._guard import NOT, WITH_CAVEATS, Difference
 from llmstats.answers._observed import SPEEDS, Asked, Group, Measure, Reading
 from llmstats.answers._runs import groups_of
+from llmstats.answers._serving import check_statistic
 from llmstats.errors import InputError, NotFound
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def compared(
     """
     one_of("per", per, PER)
     share("level", level)
+    _check_statistic(con, asked.statistic)
     _check_metric(con, asked.metric)
     found = groups_of(con, asked)
     named = [g for g in found if g.name != NAMELESS and g.model is not None]
@@ -108,7 +110,25 @@ def compared(
     pairs, absent = paired([g for g in shown if g.readings], named, baselines, per, level)
     what = "speed" if asked.metric == "auto" else asked.metric
     absent += [Absent(g, f"states no {what}") for g in shown if not g.readings and _about(g) in baselines]
+    if device == "*":
+        absent += [Absent(g, "no other device at this configuration") for g in _unmet(named, shown, baselines, pairs)]
     return Comparison(pairs, [*absent, *_nameless(found)], baselines, asked.statistic)
+
+
+def _unmet(
+    named: Sequence[Group], shown: Sequence[Group], baselines: dict[About, str], pairs: Sequence[Pair]
+) -> list[Group]:
+    """Groups of the baseline that nothing is compared with, on models of which another device has a value."""
+    met, others = {id(pair.baseline.group) for pair in pairs}, {_about(g) for g in shown if g.readings}
+    of_baseline = [g for g in named if g.readings and g.name == baselines[_about(g)]]
+    return [g for g in of_baseline if id(g) not in met and _about(g) in others]
+
+
+def _check_statistic(con: duckdb.DuckDBPyConnection, statistic: str) -> None:
+    """Refuse what is none, unless the store has values of it; a plain value counts as the mean."""
+    stored = con.execute("SELECT DISTINCT m.statistic FROM measurement_rows m WHERE m.statistic <> 'value'").fetchall()
+    if (statistic,) not in stored:
+        check_statistic(statistic)
 
 
 def _check_metric(con: duckdb.DuckDBPyConnection, metric: str) -> None:

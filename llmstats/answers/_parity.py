@@ -40,7 +40,7 @@ class Window:
     high: float
     reference: float
     candidate: float
-    gap: float  #: (candidate - reference) / |reference|
+    gap: float  #: (candidate - reference) / |reference|; NaN where the reference is 0
     bound: float
     half: float  #: what rounding of the logs leaves of the gap
     mean_abs_gap: float
@@ -49,9 +49,10 @@ class Window:
 
     @property
     def verdict(self) -> str:
-        if abs(self.gap) - self.half > self.bound:
+        bound = self.bound + _ROUND_OFF
+        if abs(self.gap) - self.half > bound:
             return BEYOND
-        return WITHIN if abs(self.gap) + self.half <= self.bound else CANNOT_TELL
+        return WITHIN if abs(self.gap) + self.half <= bound else CANNOT_TELL
 
 
 @dataclass(slots=True)
@@ -89,6 +90,8 @@ class Parity:
             return f"{odd.name} ends with {odd.ends_odd}"
         if self.reason:
             return self.reason
+        if (zero := sum(math.isnan(window.gap) for window in self.windows)) and self.verdict == CANNOT_TELL:
+            return f"the reference's level is 0 in {zero} of {len(self.windows)} windows: no relative gap there"
         worst, unit = self.worst, _plural(self.aligned_by)
         where = f"window {self.windows.index(worst) + 1} of {len(self.windows)}"
         where += f" ({worst.low:,.0f} to {worst.high:,.0f} {unit})"
@@ -107,7 +110,7 @@ class Parity:
 
     @property
     def worst(self) -> Window:
-        return max(self.windows, key=lambda w: abs(w.gap))
+        return max(self.windows, key=lambda w: (not math.isnan(w.gap), abs(w.gap)))
 
 
 # --------------------------------------------------------------------------- asking

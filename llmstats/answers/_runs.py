@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmstats import query
-from llmstats.answers._observed import BESIDE, CONDITIONS, SPEEDS, Asked, Group, Measure, Reading, normal
+from llmstats.answers._observed import BESIDE, CONDITIONS, RECOMPUTED, SPEEDS, Asked, Group, Measure, Reading, normal
+from llmstats.catalog import unit_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +29,7 @@ def groups_of(con: duckdb.DuckDBPyConnection, asked: Asked) -> list[Group]:
     logs = _logs(con, asked, runs, used)
     found: dict[tuple[Any, ...], Group] = {}
     silent = set(runs)
-    for key, case, measure, reading in _values(con, asked, runs, cells, logs):
+    for key, case, measure, reading in _values(con, asked, runs, cells, logs, used):
         silent.discard(key)
         group = _group(found, runs[key], case)
         group.readings.setdefault(measure, []).append(reading)
@@ -124,10 +125,15 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _values(con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Rows, logs: Rows) -> Iterable[_Value]:
+def _values(
+    con: duckdb.DuckDBPyConnection, asked: Asked, runs: Runs, cells: Rows, logs: Rows, used: Rows
+) -> Iterable[_Value]:
     """Finite values: run, what the value says of its case, what it is, and the value itself."""
     metrics = asked.metrics()
-    yield from _stated(con, asked, metrics, runs)
+    computed = list(_recomputed(asked, runs, used))
+    yield from computed
+    settled = {run for run, *_ in computed}
+    yield from (value for value in _stated(con, asked, metrics, runs) if value[0] not in settled)
     yield from _logged(asked, metrics, runs, logs)
     yield from _added_up(cells, metrics, runs)
 
@@ -143,6 +149,23 @@ def _stated(con: duckdb.DuckDBPyConnection, asked: Asked, metrics: list[str], ru
         measure = Measure(row["metric"], row["definition"], row["unit"])
         samples = None if row["samples"] is None else int(row["samples"])
         yield row["run_key"], row, measure, Reading(run["run_id"], row["value"], samples, row["place"])
+
+
+#: Words of the column `settings` of `mfu`, and the conditions that they are.
+_SETTINGS = {"input": "input_len", "output": "output_len", "concurrency": "concurrency", "batch": "batch_size"}
+
+
+def _recomputed(asked: Asked, runs: Runs, used: Rows) -> Iterable[_Value]:
+    """MFU as `mfu` recomputes it; what a run publishes itself stands only where there is none."""
+    if (asked.metric, asked.statistic) != ("mfu", "mean"):
+        return
+    keys = {run["run_id"]: key for key, run in runs.items() if run["kind"] in ("training", "inference")}
+    for row in used:
+        if row["mfu"] is not None and row["run_id"] in keys:
+            measure = Measure("mfu", RECOMPUTED, unit_of("mfu"))
+            reading = Reading(row["run_id"], row["mfu"], None, row["source"])
+            words = (part.split() for part in (row["settings"] or "").split("; ") if part)
+            yield keys[row["run_id"]], {_SETTINGS[name]: float(n) for name, n in words}, measure, reading
 
 
 def _of_kind(asked: Asked, kind: str, metric: str) -> bool:
@@ -217,7 +240,7 @@ def _add_beside(of_run: dict[str, dict[str, Any]], cells: Rows, found: Iterable[
         computed = [m["recomputed"] for m in mine if m.get("recomputed") is not None]
         stated = {m["mfu_definition"] for m in mine if m.get("mfu_definition")}
         group.beside["mfu"] = computed or group.beside["mfu"]
-        group.mfu_definition = "mfu@recomputed" if computed else "; ".join(sorted(stated)) or None
+        group.mfu_definition = RECOMPUTED if computed else "; ".join(sorted(stated)) or None
         group.accuracy_of = {m.get("accuracy_of") for m in mine}
         group.doubts = {m["flag"] for m in mine if "above the peak" in (m.get("flag") or "")}
         group.success = min((served[run] for run in group.runs if run in served), default=None)

@@ -10,11 +10,11 @@ A monitor and the run that it watched are often two runs.  They are linked only 
 says how: `same run`, `label job` (both carry one label `job`: `--label job=NAME`), or `directory and time` (files in
 one directory whose times overlap, and no other run there at that time).
 
-A number that does not hold is withheld, and `reason` says why: samples that are missing (`max_gap`), too few, or 0 W
-throughout; devices that were not monitored, or more than the run used (`devices_expected` against `devices_seen`); a
-time of the run that nobody stated (`time_of` says what `started` and `ended` are of).  Nothing is filled in.  Samples
-that are no number are left out and counted (`left_out`).  `share_of_tdp` is the mean power over the catalogued board
-power of the devices.
+A number that does not hold is withheld, and `reason` says why: samples that are missing (`max_gap`), too few, or at 0 W
+or below in the time of the run; devices that were not monitored, or more than the run used (`devices_expected` against
+`devices_seen`); a time of the run that nobody stated (`time_of` says what `started` and `ended` are of).  Nothing is
+filled in.  Samples that are no number are left out and counted (`left_out`).  `share_of_tdp` is the mean power over the
+catalogued board power of the devices.
 Monitors that no run is linked to come last.
 
 parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them

@@ -9,8 +9,9 @@ it is what one more repeat would stay within: the prediction interval by Student
 `level` for all windows together (Bonferroni). Otherwise, or where the repeats are identical, it is `tolerance`.
 
 Verdict: `beyond bound` if the gap of one window surely is, or the candidate ends in NaN or Inf; `within bound` if all
-surely are not; `cannot tell` where rounding of the logs leaves it open, with too few points in common, or with values
-of two definitions. Too low is beyond as well as too high: a loss below the reference's is as odd as one above.
+surely are not; `cannot tell` where rounding of the logs leaves it open, where the reference is 0, with too few points
+in common, or with values of two definitions. Too low is beyond as well as too high: a loss below the reference's is as
+odd as one above.
 
 - `largest_gap`, `largest_gap_bound`: of the window with the largest gap; `windows_beyond` of `windows`;
 - `mean_gap` (signed) and `relative_area`: of the area between the curves, in shares of that below the reference;

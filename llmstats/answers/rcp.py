@@ -97,7 +97,7 @@ _POINTS = """
 SELECT r.model, r.run_id, try_cast(r.config->>'global_batch_size' AS DOUBLE), m.metric,
   list(m.value ORDER BY try_cast(m.conditions->>'repeat' AS INTEGER)), any_value(w.path || ':' || m.line)
 FROM run_rows r
-  JOIN _picked({pick}) k ON k.run_key = r.run_key
+  JOIN _picked($1) k ON k.run_key = r.run_key
   JOIN measurement_rows m ON m.run_key = r.run_key
   JOIN source_rows w ON w.source_key = m.source_key
 WHERE m.metric IN ('samples_to_converge', 'epochs_to_converge') AND (r.environment->>'mlperf_reference') = 'true'
@@ -109,7 +109,7 @@ _RUNS = """
 SELECT r.run_id, r.model, r.status, try_cast(r.config->>'global_batch_size' AS DOUBLE),
   try_cast(r.config->>'train_samples' AS DOUBLE), v.samples, v.steps, w.path || coalesce(':' || v.line, '')
 FROM run_rows r
-  JOIN _picked({pick}) k ON k.run_key = r.run_key
+  JOIN _picked($1) k ON k.run_key = r.run_key
   JOIN (
     SELECT p.run_id, any_value(p.source_id) AS source_id, max(p.line) AS line, list(DISTINCT p.step) AS steps,
       list(DISTINCT p.value) FILTER (p.metric = 'samples') AS samples
@@ -123,16 +123,14 @@ ORDER BY r.run_id
 
 def _points(con: Connection, reference: str) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
-    for benchmark, name, batch, metric, values, source in con.execute(_POINTS.format(pick=_text(reference))).fetchall():
+    for benchmark, name, batch, metric, values, source in con.execute(_POINTS, [reference]).fetchall():
         found.setdefault(benchmark, []).append(Point(name, batch, metric, values, source))
     return found
 
 
 def _systems(con: Connection, pick: str) -> list[System]:
     found: dict[tuple[str, str], System] = {}
-    for run_id, benchmark, status, batch, size, samples, steps, source in con.execute(
-        _RUNS.format(pick=_text(pick))
-    ).fetchall():
+    for run_id, benchmark, status, batch, size, samples, steps, source in con.execute(_RUNS, [pick]).fetchall():
         name = run_id.rpartition("/")[0] or run_id
         system = found.setdefault((name, benchmark), System(name, benchmark, run_id=run_id, source=source))
         system.batches.add(batch)
@@ -151,10 +149,6 @@ def _last(values: Sequence[float | None] | None, factor: float) -> tuple[float, 
         return None
     last = round(known[-1], 3)
     return last, last - (known[-2] if len(known) > 1 else 0.0)
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 # --------------------------------------------------------------------------- testing

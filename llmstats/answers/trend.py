@@ -92,7 +92,7 @@ def judge(found: Sequence[Series], alpha: float, min_runs: int) -> None:
     from llmstats.answers import _changes
     from llmstats.statistics import benjamini_hochberg
 
-    orders = min(_MOST_ORDERS, max(_ORDERS, int(len(found) / alpha)))
+    orders = int(min(_MOST_ORDERS, max(_ORDERS, len(found) / alpha)))
     for number, one in enumerate(found):
         one.tested = _changes.splits(np.array(one.values), min_runs, alpha, orders, seed=number)
     p_values = [s.p_value for one in found for s in one.tested]

@@ -2,7 +2,8 @@
 --
 -- `how`: `alias` (the catalogue has this name), `normalised` (it has it without memory size and form, which then
 -- agree), `ambiguous` (several variants: a figure on which they differ is NULL), `unknown`, NULL where the run names no
--- device.  A figure that a label of the run gives (`--label peak_bf16=256e12`) stands before the catalogue's.
+-- device.  A figure that a label of the run gives (`--label peak_bf16=256e12`) stands before the catalogue's, if it is a
+-- positive number.
 -- `variants`: the catalogue's rows; `parts`: how many devices software shows of one card, whose figures these are.
 CREATE OR REPLACE MACRO _run_device() AS TABLE
 WITH named AS MATERIALIZED (
@@ -60,16 +61,16 @@ known AS MATERIALIZED (
 )
 SELECT r.run_key, coalesce(k.vendor, r.vendor) AS vendor, k.device, k.family,
   CASE WHEN r.labels::VARCHAR LIKE '%"peak\_%' ESCAPE '\' THEN 1 ELSE coalesce(k.parts, 1) END AS parts,
-  coalesce(try_cast(r.labels->>'memory' AS DOUBLE), k.memory) AS memory,
-  coalesce(try_cast(r.labels->>'peak_fp64' AS DOUBLE), k.peak_fp64) AS peak_fp64,
-  coalesce(try_cast(r.labels->>'peak_fp32' AS DOUBLE), k.peak_fp32) AS peak_fp32,
-  coalesce(try_cast(r.labels->>'peak_tf32' AS DOUBLE), k.peak_tf32) AS peak_tf32,
-  coalesce(try_cast(r.labels->>'peak_bf16' AS DOUBLE), k.peak_bf16) AS peak_bf16,
-  coalesce(try_cast(r.labels->>'peak_fp16' AS DOUBLE), k.peak_fp16) AS peak_fp16,
-  coalesce(try_cast(r.labels->>'peak_fp8' AS DOUBLE), k.peak_fp8) AS peak_fp8,
-  coalesce(try_cast(r.labels->>'peak_int8' AS DOUBLE), k.peak_int8) AS peak_int8,
-  coalesce(try_cast(r.labels->>'memory_bandwidth' AS DOUBLE), k.memory_bandwidth) AS memory_bandwidth,
-  coalesce(try_cast(r.labels->>'tdp' AS DOUBLE), k.tdp) AS tdp,
+  coalesce(_figure(r.labels->>'memory'), k.memory) AS memory,
+  coalesce(_figure(r.labels->>'peak_fp64'), k.peak_fp64) AS peak_fp64,
+  coalesce(_figure(r.labels->>'peak_fp32'), k.peak_fp32) AS peak_fp32,
+  coalesce(_figure(r.labels->>'peak_tf32'), k.peak_tf32) AS peak_tf32,
+  coalesce(_figure(r.labels->>'peak_bf16'), k.peak_bf16) AS peak_bf16,
+  coalesce(_figure(r.labels->>'peak_fp16'), k.peak_fp16) AS peak_fp16,
+  coalesce(_figure(r.labels->>'peak_fp8'), k.peak_fp8) AS peak_fp8,
+  coalesce(_figure(r.labels->>'peak_int8'), k.peak_int8) AS peak_int8,
+  coalesce(_figure(r.labels->>'memory_bandwidth'), k.memory_bandwidth) AS memory_bandwidth,
+  coalesce(_figure(r.labels->>'tdp'), k.tdp) AS tdp,
   CASE WHEN r.device IS NOT NULL THEN coalesce(k.how, 'unknown') END AS how,
   k.variants, k.sources, k.note
 FROM run_rows r

@@ -24,16 +24,16 @@ known AS MATERIALIZED (
 ),
 told AS (
   SELECT r.run_key, r.model, r.labels, _megatron_shape(r.config) AS shape,
-    coalesce(try_cast(r.labels->>'active_parameters' AS DOUBLE), try_cast(r.labels->>'parameters' AS DOUBLE)) AS label
+    coalesce(_figure(r.labels->>'active_parameters'), _figure(r.labels->>'parameters')) AS label
   FROM run_rows r
 )
 SELECT t.run_key, k.name AS model,
   CASE WHEN t.shape.active IS NULL OR t.label IS NOT NULL
-    THEN coalesce(try_cast(t.labels->>'parameters' AS DOUBLE), k.parameters) END AS parameters,
+    THEN coalesce(_figure(t.labels->>'parameters'), k.parameters) END AS parameters,
   coalesce(t.label, t.shape.active, k.active_parameters) AS active_parameters, k.nominal,
-  coalesce(try_cast(t.labels->>'layers' AS DOUBLE), t.shape.layers, k.layers) AS layers,
+  coalesce(_figure(t.labels->>'layers'), t.shape.layers, k.layers) AS layers,
   coalesce(t.shape.hidden, k.hidden) AS hidden,
-  coalesce(try_cast(t.labels->>'attention_width' AS DOUBLE), t.shape.width, k.attention_width) AS attention_width,
+  coalesce(_figure(t.labels->>'attention_width'), t.shape.width, k.attention_width) AS attention_width,
   k.vocabulary, CASE WHEN t.model IS NOT NULL THEN coalesce(k.how, 'unknown') END AS how,
   CASE WHEN t.label IS NOT NULL THEN 'label' WHEN t.shape.active IS NOT NULL THEN 'configuration'
     WHEN k.active_parameters IS NOT NULL THEN 'catalogue' END AS parameters_from,

@@ -11,11 +11,13 @@
 -- `amp` is taken over the 16-bit peak.  `fp32` on a device with TF32 may run as either: no number.  Nothing is guessed:
 -- where model, device, number of devices, number format or peak are unknown, or variants of the device differ, `mfu`
 -- is NULL and `reason` says why, with the range that remains.  A label settles it: `--label precision=bf16`,
--- `--label device=H100-SXM5-80GB`, `--label parameters=3e9`, `--label peak_bf16=256e12` (of one device, dense).
+-- `--label device=H100-SXM5-80GB`, `--label parameters=3e9`, `--label peak_bf16=256e12` (of one device, dense);
+-- `peak_source` says where the peak is from.
 --
 -- `mfu_published` is what the run or page states, by its own definition (`published_definition`); `mfu_nominal` is
 -- recomputed the way of benchmark scripts: the round number of parameters of the model's name, no attention.
--- `published_multiplier` is how many FLOPs per token and nominal parameter the published figure implies over our peak.
+-- `published_multiplier` is how many FLOPs per token and nominal parameter the published figure implies over our peak;
+-- the flag names it where it is one that is in use: 2 (forward), 4, 6 (training) or 8 (with recomputation).
 -- `difference` is `mfu` less `mfu_published` (its nearer end, where a range was published), as a fraction; `flag` speaks
 -- up beyond `tolerance`.
 --
@@ -29,7 +31,13 @@ CREATE OR REPLACE MACRO mfu(
   tolerance DOUBLE := 0.01
 ) AS TABLE
 WITH known AS (
-  SELECT s.*, r.model AS said_model, r.device AS said_device, r.vendor AS said_vendor, r.precision, r.config,
+  SELECT s.*, r.model AS said_model, r.device AS said_device, r.vendor AS said_vendor, r.precision, r.config, r.labels,
+    [
+      figure FOR figure IN [
+        'parameters', 'active_parameters', 'layers', 'attention_width',
+        'peak_bf16', 'peak_fp16', 'peak_tf32', 'peak_fp32', 'peak_fp64', 'peak_fp8', 'peak_int8'
+      ] IF (r.labels->>figure) IS NOT NULL AND _figure(r.labels->>figure) IS NULL
+    ] AS wrong,
     m.model, m.how AS model_how, m.active_parameters AS n, m.active_parameters < m.parameters AS sparse, m.nominal, m.parameters_from,
     m.layers, m.attention_width AS width, d.device, d.vendor, d.how AS device_how, d.parts, d.sources,
     _precision(r.precision) AS format,
@@ -61,6 +69,7 @@ judged AS (
   SELECT c.*, c.per_device * c.flops AS achieved,
     CASE
       WHEN c.speed IS NULL THEN 'no speed in tokens per second'
+      WHEN len(c.wrong) > 0 THEN format('the label {} is no positive number: {}', c.wrong[1], c.labels->>c.wrong[1])
       WHEN c.partial THEN 'only generated tokens are counted, not those of the prompts'
       WHEN c.k IS NULL THEN 'the run does not say whether it trains or infers'
       WHEN c.n IS NULL AND c.model_how IS NULL THEN 'the run names no model'
@@ -107,7 +116,7 @@ SELECT o.run_id, o.kind, coalesce(o.model, o.said_model) AS model, coalesce(o.de
     WHEN o.per_device * o.flops > coalesce(o.peak, o.range[-1])
       THEN 'above the peak: number of devices, precision or peak cannot be right'
     WHEN abs(o.difference) > tolerance THEN format('{:+.1f} points from the published', 100 * o.difference) || CASE
-      WHEN abs(o.multiplier - round(o.multiplier)) < 0.05 AND round(o.multiplier) != o.k
+      WHEN abs(o.multiplier - round(o.multiplier)) < 0.05 AND round(o.multiplier) IN (2, 4, 6, 8) AND round(o.multiplier) != o.k
         THEN format(', which counts {} FLOP per token and parameter', round(o.multiplier)::INT) ELSE '' END
   END AS flag,
   o.reason,
@@ -122,9 +131,13 @@ SELECT o.run_id, o.kind, coalesce(o.model, o.said_model) AS model, coalesce(o.de
   o.definition AS throughput_definition, o.published_definition,
   nullif(concat_ws('; ', 'input ' || o.input_len::BIGINT, 'output ' || o.output_len::BIGINT,
     'concurrency ' || o.concurrency::BIGINT, 'batch ' || o.batch_size::BIGINT), '') AS settings,
-  CASE WHEN o.peak IS NOT NULL THEN coalesce(
-    o.sources->>('peak_' || CASE o.format WHEN 'amp' THEN 'fp16' ELSE o.format END), 'label of the run'
-  ) END AS peak_source,
+  CASE
+    WHEN list_contains([
+      _figure(o.labels->>('peak_' || of_format)) FOR of_format IN
+        CASE o.format WHEN 'amp' THEN ['fp16', 'bf16'] WHEN 'fp32' THEN ['fp32', 'tf32'] ELSE [o.format] END
+    ], o.peak) THEN 'label of the run'
+    WHEN o.peak IS NOT NULL THEN o.sources->>('peak_' || CASE o.format WHEN 'amp' THEN 'fp16' ELSE o.format END)
+  END AS peak_source,
   o.counted AS devices_from, 'mfu@recomputed' AS definition, o.place AS source
 FROM compared o
 WHERE (model = '*' OR lower(o.said_model) GLOB lower(model) OR lower(o.model) GLOB lower(model))
