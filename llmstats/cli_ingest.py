@@ -67,7 +67,7 @@ def ingest(
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None] | None]:
     """A progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

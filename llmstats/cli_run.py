@@ -115,7 +115,7 @@ def _common_options() -> Sequence[click.Parameter]:
 
 def _start(runner: Runner, **given: Any) -> None:
     """Plan, perform, ingest; the one line on standard output is the directory that was written."""
-    from llmstats.running import work_name
+    from llmstats.running import work_name, write
 
     common = {name: given.pop(name) for name in COMMON}
     name = work_name(common["name"]) if common["name"] else None
@@ -125,13 +125,20 @@ def _start(runner: Runner, **given: Any) -> None:
         click.echo(plan.text())
         return
     for text in plan.warnings:
-        click.echo(f"warning: {text}", err=True)
+        _say(f"warning: {text}")
     job = _job(runner, plan, common["work_dir"])
-    click.echo(job.path)
+    write(sys.stdout, f"{job.path}\n")
     code = _perform(runner, plan, job, common["db"] if common["ingest"] else None)
     if plan.judge and common["ingest"] and not code:
         code = _judge(*plan.judge, job, common["db"])
     click.get_current_context().exit(code)
+
+
+def _say(text: str) -> None:
+    """Talk; a reader that left stops nothing."""
+    from llmstats.running import write
+
+    write(sys.stderr, f"{text}\n")
 
 
 def _job(runner: Runner, plan: Plan, work_dir: str) -> Job:
@@ -157,7 +164,7 @@ def _perform(runner: Runner, plan: Plan, job: Job, db: str | None) -> int:
         return running.perform(runner, plan, job)
     finally:
         if job.document["status"] == "interrupted":
-            click.echo(f"interrupted; what was written so far: {job.path}", err=True)
+            _say(f"interrupted; what was written so far: {job.path}")
         elif db:
             _ingest(job, db)
 
@@ -168,7 +175,7 @@ def _ingest(job: Job, db: str) -> None:
     command += ["--as", job.fallback] if job.fallback else []
     code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     if code:
-        click.echo(f"the ingest failed (exit code {code}); again: {shlex.join(['llmstats', *command[3:]])}", err=True)
+        _say(f"the ingest failed (exit code {code}); again: {shlex.join(['llmstats', *command[3:]])}")
 
 
 #: Experiments of which a file at or below a directory holds values.
@@ -184,13 +191,13 @@ def _judge(recipe: str, parameters: Mapping[str, str], job: Job, db: str) -> int
     literal = "'" + f"{job.path}/".replace("'", "''") + "'"
     found = [row[0] for row in store.query(_EXPERIMENTS.format(literal)).rows]
     if not found:
-        click.echo(f"cannot judge by {recipe}: nothing that was read from {job.path} holds values", err=True)
+        _say(f"cannot judge by {recipe}: nothing that was read from {job.path} holds values")
         return 3
     judgement = store.judge(recipe, *found, any_model=False, **parameters)
     named = f"{judgement.recipe.name}@{judgement.recipe.version}"
     for case in judgement.cases:
-        click.echo(f"{case.experiment}: {case.verdict} by {named}", err=True)
+        _say(f"{case.experiment}: {case.verdict} by {named}")
         for f in case.findings:
             at = f" ({f.found.number.last_at})" if f.found.number and f.found.number.last_at else ""
-            click.echo(plain(f"  {f.criterion}: {f.found.result}; {f.found.reason}{at}"), err=True)
+            _say(plain(f"  {f.criterion}: {f.found.result}; {f.found.reason}{at}"))
     return judgement.exit_code

@@ -42,6 +42,7 @@ RUN_JSON = "run.json"
 ENDS = ("completed", "failed", "interrupted", "stopped")
 #: Signals that end a run as Ctrl-C does.
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ELSEWHERE = "choose another place: --work-dir"
 
 
 @dataclass
@@ -125,6 +126,9 @@ class Job:
 
     Args:
         lock: descriptor that holds its lock, until `finish`.
+
+    Raises:
+        InputError: its run.json cannot be written.
     """
 
     def __init__(self, path: str, document: dict[str, Any], lock: int | None) -> None:
@@ -135,14 +139,17 @@ class Job:
         self.beside: list[str] = []
         #: Format as which an ingest reads files of the work that no format recognises; None: it does not.
         self.fallback: str | None = None
-        self._write()
+        try:
+            self._write()
+        except OSError as why:
+            raise InputError(f"cannot write {self.file(RUN_JSON)}: {why.strerror}; {_ELSEWHERE}") from why
 
     @classmethod
     def start(cls, plan: Plan, work_dir: str, *, runner: str, environment: Mapping[str, Any]) -> Job:
         """Make ``<work_dir>/<name>/<YYYYmmdd_HHMMSS>/`` (``_2`` … where two begin in one second) with its run.json.
 
         Raises:
-            InputError: the directory cannot be made.
+            InputError: the directory cannot be made or not be written into.
         """
         document = {
             "format": "llmstats_run",
@@ -168,7 +175,7 @@ class Job:
         """Go on in ``plan.resumes``: its run.json keeps its start, its notes and when it was resumed.
 
         Raises:
-            InputError: no job of this runner lies there, or it is still at work.
+            InputError: no job of this runner lies there, it is still at work, or it cannot be written into.
         """
         path = os.path.abspath(plan.resumes or "")
         try:
@@ -211,31 +218,45 @@ class Job:
 
     def say(self, text: str) -> None:
         """Talk to the user on standard error."""
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        write(sys.stderr, f"{text}\n")
 
     def note(self, text: str) -> None:
         """Say something that also belongs into run.json, at once."""
         self.document["notes"].append(text)
-        self._write()
+        self._renew()
         self.say(text)
 
     def add_logs(self, directory: str) -> None:
         """Say that a program that was launched writes its own logs into this directory: run.json covers it too."""
         logs: list[str] = self.document.setdefault("logs", [])
         logs.append(os.path.relpath(directory, self.path))
-        self._write()
+        self._renew()
 
     def finish(self, status: str, *, exit_code: int | None = None, error: str | None = None, **facts: Any) -> None:
-        """Write how it ended (one of `ENDS`) and what else was learnt."""
+        """Write how it ended (one of `ENDS`) and what else was learnt.
+
+        Raises:
+            LlmstatsError: it cannot be written; run.json still says ``running``.
+        """
         if status not in ENDS:
             raise ValueError(status)
         self.facts.update(facts)
         self.document |= {"status": status, "ended_at": _now(), "exit_code": exit_code, "error": error}
-        self._write()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        try:
+            self._write()
+        except OSError as why:
+            ended = status + (f" ({error})" if error else "")
+            unsaid = f"cannot write {self.file(RUN_JSON)}: {why.strerror}; it still says 'running'"
+            raise LlmstatsError(f"{ended}, but {unsaid}") from why
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _renew(self) -> None:
+        """Write what was learnt on the way; where it cannot be written the work goes on, and `finish` writes it."""
+        with suppress(OSError):
+            self._write()
 
     def _write(self) -> None:
         replace(self.file(RUN_JSON), json.dumps(self.document, indent=2, ensure_ascii=False, default=str) + "\n")
@@ -244,11 +265,16 @@ class Job:
 def replace(path: str, text: str) -> None:
     """Write a file so that a reader finds the old text or the new one, never half of it."""
     beside = f"{path}.{os.getpid()}.tmp"
-    with open(beside, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with open(beside, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
 
 
 def _locked(path: str) -> int | None:
@@ -292,8 +318,7 @@ def _fresh(parent: str) -> str:
                 os.mkdir(path)
                 return path
     except OSError as why:
-        hint = "choose another place: --work-dir"
-        raise InputError(f"cannot make a work directory below {parent}: {why.strerror}; {hint}") from why
+        raise InputError(f"cannot make a work directory below {parent}: {why.strerror}; {_ELSEWHERE}") from why
     raise InputError(f"{parent} holds a thousand jobs of this second already")
 
 
@@ -316,6 +341,31 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^\w.+=-]+", "-", text).strip(".-+=")[:100] or "work"
 
 
+# --------------------------------------------------------------------------- talking
+
+
+def write(stream: TextIO | None, text: str | bytes) -> None:
+    """Write to standard output or error: a reader that left takes nothing with it, and the work goes on."""
+    if stream is None or stream.closed:  # None: it was closed before we began
+        return
+    try:
+        if isinstance(text, bytes):
+            stream.buffer.write(text)
+        else:
+            stream.write(text)
+        stream.flush()
+    except OSError:
+        _mute(stream)
+
+
+def _mute(stream: TextIO) -> None:
+    """Lead what follows nowhere, also what others write there and what Python itself flushes at the end."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 # --------------------------------------------------------------------------- performing
 
 
@@ -324,30 +374,46 @@ class Ended(KeyboardInterrupt):
 
 
 def perform(runner: Runner, plan: Plan, job: Job) -> int:
-    """Run, and write how it ended whatever happens short of SIGKILL.
+    """Run, and write how it ended whatever happens short of SIGKILL; what the runner itself has written stands.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; run.json says ``interrupted``.
-        LlmstatsError: it failed; run.json says ``failed`` and why.
+        LlmstatsError: it failed; run.json says ``failed`` and why.  Or run.json cannot be written.
     """
     try:
         with ending_signals():
             code = runner.run(plan, job)
     except KeyboardInterrupt:
-        job.finish("interrupted", exit_code=130, error="interrupted by a signal")
+        _mark(job, "interrupted", 130, "interrupted by a signal")
         raise
     except LlmstatsError as why:
-        job.finish("failed", exit_code=why.exit_code, error=str(why))
+        _mark(job, "failed", why.exit_code, str(why))
         raise
     except Exception as why:
         message = f"{type(why).__name__}: {why}"
-        with job.open("traceback.txt") as file:
-            traceback.print_exc(file=file)
-        job.finish("failed", exit_code=1, error=message)
-        raise LlmstatsError(f"{runner.name} failed: {message}\n(details: {job.file('traceback.txt')})") from why
+        details = _details(job)
+        _mark(job, "failed", 1, message)
+        raise LlmstatsError(f"{runner.name} failed: {message}{details}") from why
     if not job.finished:
         job.finish("failed" if code else "completed", exit_code=code)
     return code
+
+
+def _mark(job: Job, status: str, code: int, error: str) -> None:
+    """Write how it ended unless that is written; where it cannot be, why it ended is what the user must learn."""
+    if not job.finished:
+        with suppress(LlmstatsError):
+            job.finish(status, exit_code=code, error=error)
+
+
+def _details(job: Job) -> str:
+    """Keep the traceback of the present exception, and say where."""
+    try:
+        with job.open("traceback.txt") as file:
+            traceback.print_exc(file=file)
+    except OSError:
+        return ""
+    return f"\n(details: {job.file('traceback.txt')})"
 
 
 @contextmanager

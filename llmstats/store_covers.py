@@ -53,11 +53,12 @@ def _move(con: DuckDBPyConnection, source: Source) -> None:
 
 
 def covering(con: DuckDBPyConnection) -> dict[int, list[Run]]:
-    """By run in ``touched``: what covers it, the nearest first."""
+    """By run in ``touched``: what covers it, the nearest first; of one root, what lies there before what does not."""
     rows = con.execute(
         f"SELECT r.run_key, c.facts, c.root FROM cover_rows c JOIN (SELECT DISTINCT run_key, root FROM run_facts "
         f"WHERE run_key IN (SELECT key FROM touched)) r ON {_BELOW} "
-        "JOIN source_rows s ON s.source_key = c.source_key ORDER BY length(c.root) DESC, s.path"
+        "JOIN source_rows s ON s.source_key = c.source_key "
+        "ORDER BY length(c.root) DESC, NOT starts_with(s.path, c.root || '/'), s.path"
     ).fetchall()
     found: dict[int, list[Run]] = defaultdict(list)
     for run_key, facts, root in rows:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from llmstats.errors import InputError
-from llmstats.running import Job, Plan
+from llmstats.running import Job, Plan, write
 
 #: Seconds that a program gets to end after each signal, before a stronger one follows.
 PATIENCE = 20.0
@@ -110,12 +110,14 @@ def _started(plan: Plan, out: int) -> subprocess.Popen[bytes]:
 
 
 def _echo(output: bytes) -> None:
-    sys.stderr.buffer.write(output)
-    sys.stderr.flush()
+    write(sys.stderr, output)
 
 
 def _listen(group: _Group, read: Callable[[], bytes], hear: Hear, caught: Sequence[signal.Signals]) -> str | None:
-    """Until the program has ended and all of its output is heard; why the listener had it ended, if it did."""
+    """Until the program has ended and all of its output is heard; why the listener had it ended, if it did.
+
+    A program that is gone already has ended by itself, whatever its last output gives as a reason.
+    """
     stopped: str | None = None
     handed_on = 0
     while True:
@@ -124,7 +126,7 @@ def _listen(group: _Group, read: Callable[[], bytes], hear: Hear, caught: Sequen
         reason = hear(output)
         if ended and not output:
             return stopped
-        if reason and not group.asked:
+        if reason and not group.asked and group.process.poll() is None:
             stopped = reason
             group.ask(signal.SIGINT)
         for number in caught[handed_on:]:

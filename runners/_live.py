@@ -26,6 +26,8 @@ from llmstats.store_types import SeriesColumn
 from llmstats.stretches import json_lines
 from llmstats.text import Normaliser, Stretch
 
+from ._tracebacks import Tracebacks
+
 FALLBACK = "generic_steps"
 #: A document is read again after so many seconds, and not at all beyond so many bytes.
 DOCUMENT_PAUSE, DOCUMENT_BYTES = 5.0, 8 << 20
@@ -100,7 +102,8 @@ class Live:
         self.not_finite: NotFinite | None = None  #: the first loss that was no number often enough
         self._bad_points = bad_points
         self._bad: dict[str, list[NotFinite]] = {}  # by name: the present row of values that are no number
-        self._error: tuple[int, str] = (0, "")  # line and message of the last one
+        self._error: tuple[int, str] = (0, "")  # line and message of the last one that the format knows
+        self._tracebacks = Tracebacks()  # of whatever format, or none
         self._trained = 0  # line of the last train record
         self._seen: list[tuple[float, int]] = []  # (monotonic seconds, step) of recent looks
 
@@ -121,7 +124,10 @@ class Live:
             self._recognise(stretch)
         if self._reader and (final or stretch):
             self._take(self._reader.read(stretch, final=final))
-        lines = _last_pieces(stretch) if stretch else []
+        pieces = _last_pieces(stretch) if stretch else []
+        for number, line in pieces:
+            self._tracebacks.take(number, line)
+        lines = [line for _, line in pieces]
         if self.total is None and self.step is not None:
             self.total = _total(lines[-_RECENT:], self.step)
         return lines
@@ -200,8 +206,9 @@ class Live:
 
     @property
     def trouble(self) -> str | None:
-        """The last error, if no train record followed it."""
-        line, message = self._error
+        """The last error or traceback, if no train record followed it."""
+        shown = (self._tracebacks.line, self._tracebacks.message)
+        line, message = max(shown, self._error, key=lambda error: error[0])
         return message if line > self._trained else None
 
     def find(self, names: Iterable[str], phase: str = "train") -> Series | None:
@@ -256,12 +263,12 @@ def _total(lines: list[str], step: int) -> int | None:
     return None
 
 
-def _last_pieces(stretch: Stretch) -> list[str]:
-    """Lines as a terminal shows them in the end: of a progress bar its last state."""
+def _last_pieces(stretch: Stretch) -> list[tuple[int, str]]:
+    """Lines with their numbers, as a terminal shows them in the end: of a progress bar its last state."""
     lines = stretch.data.decode("utf-8", "backslashreplace").split("\n")[:-1]
     numbers = stretch.numbers.tolist()
     last = [i for i, number in enumerate(numbers) if i + 1 == len(numbers) or numbers[i + 1] != number]
-    return [_printable(lines[i]) for i in last]
+    return [(numbers[i], _printable(lines[i])) for i in last]
 
 
 def _printable(text: str) -> str:

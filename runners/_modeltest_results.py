@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from ._tracebacks import Tracebacks
 
 #: Below ``tests/modeltest``: results of the present versions and of older ones, and the file of single times.
 _TREES = ("outputs/results", "outputs/debug", "result")
@@ -19,20 +21,30 @@ _FAILED = re.compile(
 
 
 def failures(log: str, most: int = 5) -> list[str]:
-    """The first lines of a log that tell of a failure."""
+    """The first lines of a log that tell of a failure, and the last exception that Python shows a traceback of."""
+    found: list[str] = []
+    tracebacks = Tracebacks()
     with open(log, encoding="utf-8", errors="replace") as file:
-        found = (line.strip() for line in file if _FAILED.search(line))
-        return [line for line, _ in zip(found, range(most), strict=False)]
+        for number, line in enumerate(file, 1):
+            tracebacks.take(number, line.rstrip())
+            if _FAILED.search(line) and len(found) < most:
+                found.append(line.strip())
+    return found + ([tracebacks.message] if tracebacks.message not in ("", *found) else [])
 
 
-def collect(directory: str, since: float, to: str) -> list[str]:
-    """Copy what a test wrote since then below the directory; the copies' paths relative to ``to``.
+def results(directory: str) -> dict[str, int]:
+    """Files of results below the directory of tests, and when each was written (nanoseconds of the files' clock)."""
+    return {path: os.stat(path).st_mtime_ns for path in _written(directory)}
+
+
+def collect(directory: str, before: Mapping[str, int], to: str) -> list[str]:
+    """Copy the results that are not those of `results` before the test; the copies' paths relative to ``to``.
 
     The tree is kept, for it says device, mode, type and model.  The same test overwrites its results next time.
     """
     copied = []
-    for path in _written(directory):
-        if os.stat(path).st_mtime >= since:
+    for path, written in results(directory).items():
+        if before.get(path) != written:
             relative = os.path.relpath(path, directory)
             os.makedirs(os.path.dirname(os.path.join(to, relative)) or to, exist_ok=True)
             shutil.copy2(path, os.path.join(to, relative))

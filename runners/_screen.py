@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
+from llmstats.running import write
+
 #: Seconds between two states of the bottom line.
 PAUSE = 0.5
 _CLEAR = "\r\x1b[2K"
@@ -15,10 +17,10 @@ _CLEAR = "\r\x1b[2K"
 class Screen:
     """Writes to one stream; the bottom line is only shown where that is a terminal."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
-        self._stream: TextIO | None = stream
+    def __init__(self, stream: TextIO | None, *, quiet: bool = False) -> None:
+        self._stream = stream
         self._quiet = quiet
-        self._terminal = stream.isatty()
+        self._terminal = stream is not None and stream.isatty()
         self._bottom = ""
         self._due = 0.0
 
@@ -31,20 +33,20 @@ class Screen:
         """Lines of the program."""
         text = "" if self._quiet else "".join(f"{line}\n" for line in lines)
         if text:
-            self._write(f"{_CLEAR}{text}{self._bottom}" if self._bottom else text)
+            write(self._stream, f"{_CLEAR}{text}{self._bottom}" if self._bottom else text)
 
     def bottom(self, text: str) -> None:
         """Renew the bottom line, cut to the width of the terminal."""
         if self._terminal:
             self._bottom = text[: max(20, self._width() - 1)]
-            self._write(_CLEAR + self._bottom)
+            write(self._stream, _CLEAR + self._bottom)
             self._due = time.monotonic() + PAUSE
 
     def close(self) -> None:
         """Take the bottom line away."""
         if self._bottom:
             self._bottom = ""
-            self._write(_CLEAR)
+            write(self._stream, _CLEAR)
 
     def _width(self) -> int:
         try:
@@ -52,13 +54,3 @@ class Screen:
             return os.get_terminal_size(self._stream.fileno()).columns or 80
         except OSError:
             return 80
-
-    def _write(self, text: str) -> None:
-        """A reader that left takes nothing with it: the program goes on."""
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._stream = None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TextIO
 
-from llmstats.running import Job, replace
+from llmstats.running import Job, replace, write
 
 from . import _serving_measure as measure
 from . import _serving_profile as profile
@@ -183,9 +183,8 @@ class CellRun:
         if self._log:
             self._log.write(drawn)
             self._log.flush()
-        if sys.stderr.isatty():
-            sys.stderr.write(f"{drawn} {self.cell.name}")
-            sys.stderr.flush()
+        if sys.stderr and sys.stderr.isatty():
+            write(sys.stderr, f"{drawn} {self.cell.name}")
 
     # ----- at the end
 
@@ -204,8 +203,8 @@ class CellRun:
             found = profile.result(self.cell, self.bench.made.server_api, sent.answers, results.seconds)
         self.document |= {"ended_at": clock(time.time())}
         self.document |= results.closing(status, [*self.bench.server.notes, *self._notes], found, why)
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+        if sys.stderr and sys.stderr.isatty():
+            write(sys.stderr, "\r\x1b[K")
         self._write()
         self._write_report(status, found, why)
         return self.document

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Output of the program.  The parser of mmengine's logs knows this name.
 LOG = "launched.log"
+#: Rules by which a training is ended early.
+NONFINITE, REACHED = "nonfinite", "reached"
 WORK_DIR = "{work_dir}"  #: in a command: the directory of the work
 _LAST = "last_checkpoint"
 _STEP = re.compile(r"(iter|epoch)_(\d+)(?:\.pth)?$")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from llmstats.running import Job
+from llmstats.running import RUN_JSON, Job
 
 from ._live import Live
 from ._screen import Screen
-from ._training_command import LOG, Settings
+from ._training_command import LOG, NONFINITE, REACHED, Settings
 
 if TYPE_CHECKING:
     from ._so_far import SoFar
@@ -49,16 +50,23 @@ class Watch:
         self._bytes = 0
         self._broken = False
         self._known = {job.path, *_timed(settings.work_dir)}
+        self._alone = True  # no other start of the work has begun since
         self._look_due = 0.0
         self._ready = False
+        self.rule: str | None = None  #: that of ``--stop-on`` which is met
+        self.met = ""  #: by what
 
     def hear(self, output: bytes) -> str | None:
-        """Take output; why the program is to end, if it is."""
+        """Take output; why the program is to end, if it is: that is said once."""
+        return self._guarded(lambda: self._heard(output))
+
+    def _guarded(self, listen: Callable[[], str | None]) -> str | None:
+        """Whatever is wrong with the listening, the training goes on."""
         if self._broken:
             return None
         try:
-            return self._heard(output)
-        except Exception as why:  # noqa: BLE001  whatever is wrong with the listening, the training goes on
+            return listen()
+        except Exception as why:  # noqa: BLE001
             self._broken = True
             self._job.note(f"the live reading ended ({type(why).__name__}: {why}); the training and its log go on")
             return None
@@ -74,7 +82,7 @@ class Watch:
         if self._screen.due:
             self._judge()
             self._screen.bottom(self.line())
-        return self._reason()
+        return self._reason() if self.rule is None else None
 
     def _prepare(self) -> None:
         """Load what is needed to read and judge while the program itself is still loading."""
@@ -87,22 +95,28 @@ class Watch:
         self._ready = True
 
     def _look(self) -> None:
-        """Note the directories that the program made for its own logs."""
+        """Note the directories that the program made for its own logs.
+
+        Another start of the same work has a directory too; what is made after it is more likely its own.
+        """
         for directory in _timed(self._settings.work_dir):
             if directory not in self._known:
                 self._known.add(directory)
-                self._job.add_logs(directory)
+                self._alone = self._alone and not os.path.exists(os.path.join(directory, RUN_JSON))
+                if self._alone:
+                    self._job.add_logs(directory)
         self._look_due = time.monotonic() + _LOOK
 
     def _reason(self) -> str | None:
         bad = self.live.not_finite
-        if bad and "nonfinite" in self._settings.stop_on:
-            return f"{bad.name} is {bad.value} at step {bad.step} ({self._job.file(LOG)}:{bad.line})"
-        if "reached" in self._settings.stop_on:
+        if bad and NONFINITE in self._settings.stop_on:
+            self.rule = NONFINITE
+            self.met = f"{bad.name} is {bad.value} at step {bad.step} ({self._job.file(LOG)}:{bad.line})"
+        elif REACHED in self._settings.stop_on:
             self._judge()
             if self._verdict and self._verdict.verdict == "pass":
-                return f"reached: {self._verdict.reason}"
-        return None
+                self.rule, self.met = REACHED, f"reached: {self._verdict.reason}"
+        return self.met or None
 
     def _judge(self, *, now: bool = False) -> None:
         """Renew the verdict where there is new output, and not more often than it is worth."""
@@ -117,10 +131,13 @@ class Watch:
     def close(self) -> None:
         """Read the unfinished last line too, and judge what there is."""
         self._look()
-        if self._ready and not self._broken:
+        self._guarded(self._end)
+        self._screen.close()
+
+    def _end(self) -> None:
+        if self._ready:
             self._screen.lines(self.live.feed(b"", final=True))
             self._judge(now=True)
-        self._screen.close()
 
     def line(self) -> str:
         """How it stands, in one line."""

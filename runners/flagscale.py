@@ -71,7 +71,8 @@ class Layout:
         told = latest.read_text("utf-8", "replace").strip() if latest.is_file() else ""
         if not told:
             yield "ckpts/latest_checkpointed_iteration.txt: the number of the iteration to load (135000)"
-        folder = self.checkpoint / ("release" if told == "release" else f"iter_{int(told) if told.isdigit() else 0:07}")
+        number = int(told) if re.fullmatch(r"[0-9]{1,18}", told) else 0
+        folder = self.checkpoint / ("release" if told == "release" else f"iter_{number:07}")
         there = sorted(p.name for p in self.checkpoint.glob("iter_*")) if self.checkpoint.is_dir() else []
         if told and not folder.is_dir():
             also = f" (there is {', '.join(there)})" if there else ""

@@ -8,7 +8,6 @@ checked before anything starts, because ``run.sh`` answers most mistakes with ex
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +31,7 @@ from ._modeltest_command import (
     place,
 )
 from ._modeltest_matrix import QUANTISATIONS, Asked, Row, contradictions, devices, families, matrix, refuse, table
-from ._modeltest_results import collect, failures
+from ._modeltest_results import collect, failures, results
 from ._modeltest_weights import (
     Weights,
     check_chat_template,
@@ -109,13 +108,17 @@ class ModelTest(Runner):
         )
 
     def run(self, plan: Plan, job: Job) -> int:
-        since = time.time()
+        talk = plan.facts["config"]["test_mode"] == DIALOGUE  # it leaves no files
+        directory = plan.directory or ""
+        before = results(directory)
         try:
             code = launch(plan, job, LOG)
         finally:
-            if plan.facts["config"]["test_mode"] != DIALOGUE:
-                job.facts["results"] = collect(plan.directory or "", since, job.path)
+            if not talk:
+                job.facts["results"] = collect(directory, before, job.path)
         told = failures(job.file(LOG))
+        if not (code or told or talk or job.facts["results"]):
+            told = [f"it ended without an error and without a result: nothing new below {directory}"]
         if code or told:
             reason = "; ".join(told) or f"exit status {code}"
             job.finish("failed", exit_code=code, error=reason)

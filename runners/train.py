@@ -13,7 +13,18 @@ from llmstats.errors import InputError
 from llmstats.running import Job, Plan, Runner
 
 from ._launch import Ended, attend
-from ._training_command import LOG, WORK_DIR, Settings, checkpoint_in, default_name, own_work_dir, step_of, xtuner
+from ._training_command import (
+    LOG,
+    NONFINITE,
+    REACHED,
+    WORK_DIR,
+    Settings,
+    checkpoint_in,
+    default_name,
+    own_work_dir,
+    step_of,
+    xtuner,
+)
 
 if TYPE_CHECKING:
     from llmstats.recipes import Recipe
@@ -44,7 +55,7 @@ class Train(Runner):
         click.Option(["--recipe"], help="Hold this recipe against the training, live and after --ingest."),
         click.Option(["--param"], multiple=True, metavar="KEY=VALUE", help="Set a parameter of the recipe."),
         click.Option(
-            ["--stop-on"], multiple=True, type=click.Choice(["nonfinite", "reached"]),
+            ["--stop-on"], multiple=True, type=click.Choice([NONFINITE, REACHED]),
             help="End early: a loss that is NaN or infinite; a recipe that would pass.",
         ),
         click.Option(["--nonfinite-points"], default=1, type=click.IntRange(1), help="So many in a row."),
@@ -111,10 +122,10 @@ def _checkpoint(given: Mapping[str, Any], work_dir: str) -> str | None:
 def _notes(given: Mapping[str, Any], recipe: Recipe | None, checkpoint: str | None) -> list[str]:
     notes = [f"goes on from {checkpoint}"] if checkpoint else []
     notes += [f"held against {recipe.name}@{recipe.version}: {recipe.title}"] if recipe else []
-    if "nonfinite" in given["stop_on"]:
+    if NONFINITE in given["stop_on"]:
         points = given["nonfinite_points"]
         notes.append(f"ends early at {'a loss' if points == 1 else f'{points} losses in a row'} of NaN or infinity")
-    if "reached" in given["stop_on"]:
+    if REACHED in given["stop_on"]:
         notes.append("ends early when the recipe would pass")
     return notes
 
@@ -130,7 +141,7 @@ def _recipe(given: Mapping[str, Any]) -> tuple[Recipe | None, dict[str, str]]:
     parameters = dict(text.partition("=")[::2] for text in given["param"])
     if given["recipe"]:
         return recipes.bind(recipes.load(given["recipe"]), parameters), parameters
-    if parameters or "reached" in given["stop_on"]:
+    if parameters or REACHED in given["stop_on"]:
         raise InputError("--param and --stop-on reached need --recipe NAME; llmstats judge lists the recipes")
     return None, {}
 
@@ -170,11 +181,13 @@ def _finish(job: Job, watch: Watch, ended: Ended, command: Sequence[str]) -> int
     """Say how it ended; the exit code."""
     code, status, error = ended.code, "completed" if ended.code == 0 else "failed", None
     if ended.stopped:
-        code, status, error = int(watch.live.not_finite is not None), "stopped", ended.stopped
+        code, status, error = int(watch.rule != REACHED), "stopped", ended.stopped
     elif code:
         error = f"exit status {code}" + (f": {watch.live.trouble}" if watch.live.trouble else "")
     elif watch.live.trouble and command[0] == "xtuner":
         code, status, error = 1, "failed", f"xtuner says nothing of it, but the log ends with {watch.live.trouble}"
+    if watch.rule and not ended.stopped:
+        job.note(f"it had ended by itself before it could be stopped: {watch.met}")
     job.finish(status, exit_code=code, error=error)
     job.say(f"{status}{f' ({error})' if error else ''}; {watch.line()}")
     return code

@@ -371,6 +371,49 @@ def test_a_failure_behind_exit_status_0_is_a_failure(repository, tmp_path):
     assert start(repository, tmp_path).exit_code == 3
 
 
+CRASH = """\
+echo "Traceback (most recent call last):"
+echo '  File "model_test.py", line 3, in <module>'
+echo "ModuleNotFoundError: No module named 'torch_npu'"
+"""
+
+
+def ended(repository, tmp_path, script, *more):
+    """Exit code, status and error of a test whose script is this."""
+    (repository / "tests/modeltest/run.sh").write_text(script)
+    result = start(repository, tmp_path, "--name", f"n{len(list(tmp_path.glob('work_dirs/*')))}", *more)
+    told = json.loads((Path(result.stdout.splitlines()[-1]) / "run.json").read_text())
+    return result.exit_code, told["status"], told["error"]
+
+
+def test_a_traceback_behind_exit_status_0_is_a_failure(repository, tmp_path):
+    said = (1, "failed", "ModuleNotFoundError: No module named 'torch_npu'")
+    assert ended(repository, tmp_path, CRASH) == said
+    assert ended(repository, tmp_path, SCRIPT + CRASH) == said
+    harmless = 'echo "Exception ignored in: <function P.__del__ at 0x7f>"\n' + CRASH
+    assert ended(repository, tmp_path, SCRIPT + harmless) == (0, "completed", None)
+
+
+def test_a_test_without_a_result_is_a_failure(repository, tmp_path):
+    place = repository / "tests/modeltest"
+    error = f"it ended without an error and without a result: nothing new below {place}"
+    assert ended(repository, tmp_path, SCRIPT) == (0, "completed", None)
+    assert ended(repository, tmp_path, "exit 0\n") == (1, "failed", error)  # that of before is not its result
+    # the clock of the files may be another one's, and slow
+    assert ended(repository, tmp_path, SCRIPT + "touch -d 2001-01-01 $folder/*\n") == (0, "completed", None)
+
+
+def test_a_dialogue_leaves_no_file(repository, tmp_path):
+    folder = weights(tmp_path / "w")
+    words = ["dialogue", "--llm-path", str(repository), "--weights", str(folder), "--device", A2]
+    result = CliRunner().invoke(main, ["run", "modeltest", *words, "--work-dir", str(tmp_path / "work_dirs")])
+    assert result.exit_code == 0, result.output
+    (repository / "examples/models/deepseek/run_pa.sh").write_text(CRASH)
+    result = CliRunner().invoke(main, ["run", "modeltest", *words, "--work-dir", str(tmp_path / "work_dirs")])
+    assert result.exit_code == 1
+    assert "failed: ModuleNotFoundError" in result.stderr
+
+
 def test_a_dry_run_starts_nothing(repository, tmp_path):
     result = start(repository, tmp_path, "--dry-run")
     assert result.exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import llmstats
-from llmstats import formats, judging, recipes
+from llmstats import formats, judging, recipes, running
 from llmstats.errors import InputError, NotFound
 from llmstats.parsing import BinaryParser
 from llmstats.workloads import runner
@@ -220,6 +221,52 @@ def test_a_failure_that_xtuner_hides(tmp_path, monkeypatch):
     assert error == "xtuner says nothing of it, but the log ends with RuntimeError: NPU out of memory"
 
 
+FAILING = """\
+#!/bin/sh
+echo "Traceback (most recent call last):"
+echo '  File "xtuner", line 5, in <module>'
+echo "ModuleNotFoundError: No module named 'xtuner.tools'"
+exit 0
+"""
+
+
+def test_a_failure_that_xtuner_hides_before_its_log_begins(tmp_path, monkeypatch):
+    """No format is recognised: Python's traceback is all that there is."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "xtuner").write_text(FAILING)
+    (tmp_path / "bin" / "xtuner").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    result = run("train", "toy_cfg", "--work-dir", tmp_path / "w")
+    assert result.exit_code == 1
+    assert told(folder(result))["status"] == "failed"
+    assert told(folder(result))["error"].endswith(
+        "the log ends with ModuleNotFoundError: No module named 'xtuner.tools'"
+    )
+
+
+TRACEBACK = b'Traceback (most recent call last):\n  File "x.py", line 1\n\nValueError: odd\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "trouble"),
+    [
+        (TRACEBACK, "ValueError: odd"),
+        (b"step 1 loss: 1\n" + TRACEBACK + b"bye\nDone: 1\n", "ValueError: odd"),
+        (b"".join(b"[rank3]:" + line for line in TRACEBACK.splitlines(True)), "ValueError: odd"),
+        (b" 0%|  | 0/9" + TRACEBACK.replace(b"ValueError: odd\n", b""), "Traceback (most recent call last)"),
+        (TRACEBACK + b"step 1 loss: 1\n", None),
+        (b"Exception ignored in: <function T.__del__ at 0x7f>\n" + TRACEBACK, None),
+        (b"ValueError: odd\n", None),
+    ],
+)
+def test_a_traceback_behind_the_last_step_is_trouble_whatever_the_format(said, trouble):
+    live = module("_live").Live("/w/launched.log")
+    for i in range(0, len(said), 7):
+        live.feed(said[i : i + 7])
+    live.feed(b"", final=True)
+    assert live.trouble == trouble
+
+
 def test_it_stops_on_a_loss_that_is_no_number(tmp_path, trainer):
     result = start(tmp_path, "--quiet", "--stop-on", "nonfinite", command=[sys.executable, trainer, 1000, 6])
     assert result.exit_code == 1
@@ -256,6 +303,42 @@ def test_it_stops_when_a_recipe_is_reached(tmp_path, trainer, recipe):
     assert "at step 15" in live["error"]
     assert live["facts"]["live"]["verdict_so_far"].startswith("pass: loss: first mean")
     assert live["facts"]["live"]["recipe"] == "mine/toy@2026-01-15"
+
+
+def test_a_loss_that_recovered_does_not_make_a_reached_recipe_a_failure(tmp_path, recipe):
+    code = (
+        "import time\n"
+        "for i in range(1, 2000):\n"
+        "    print(f'step {i} loss: {float(\"nan\") if i == 1 else 2 / i}', flush=True)\n"
+        "    time.sleep(0.02)"
+    )
+    options = ("--quiet", "--recipe", recipe, "--param", "threshold=0.15", "--stop-on", "reached")
+    result = start(tmp_path, *options, command=[sys.executable, "-c", code])
+    assert result.exit_code == 0
+    assert told(folder(result))["status"] == "stopped"
+    assert told(folder(result))["error"].startswith("reached: loss")
+
+
+@pytest.mark.parametrize(
+    ("end", "rule", "code", "status", "error"),
+    [
+        ("raise RuntimeError('boom')", "reached", 1, "failed", "exit status 1: RuntimeError: boom"),
+        ("", "reached", 0, "completed", None),
+        ("print('step 31 loss: nan')", "nonfinite", 0, "completed", None),
+    ],
+)
+def test_a_program_that_ended_by_itself_was_not_stopped(tmp_path, monkeypatch, recipe, end, rule, code, status, error):
+    """What it printed is heard when it is gone."""
+    watch = module("_watch").Watch
+    heard = watch.hear
+    monkeypatch.setattr(watch, "hear", lambda self, output: (time.sleep(bool(output)), heard(self, output))[1])
+    steps = "for i in range(1, 31): print(f'step {i} loss: {2 / i}')\n"
+    options = ("--quiet", "--recipe", recipe, "--param", "threshold=0.15", "--stop-on", rule)
+    result = start(tmp_path, *options, command=[sys.executable, "-c", steps + end])
+    assert result.exit_code == code
+    document = told(folder(result))
+    assert (document["status"], document["error"]) == (status, error)
+    assert "it had ended by itself before it could be stopped: " in document["notes"][-1]
 
 
 def test_a_log_of_no_known_format_is_ingested_and_judged_too(tmp_path, trainer, recipe):
@@ -445,3 +528,82 @@ def test_run_json_covers_the_directories_that_a_program_made(tmp_path):
     result = start(tmp_path, "--name", "toy", command=[sys.executable, "-c", code])
     assert result.exit_code == 0
     assert json.loads((folder(result) / "run.json").read_text())["logs"] == ["../20250209_031507"]
+
+
+def test_another_start_of_the_same_work_is_not_covered(tmp_path):
+    """Nor what is made after it; its own run.json says how it ended, whatever an older one claims."""
+    work = tmp_path / "w" / "toy"
+    fails = [sys.executable, "-c", "import sys; print('step 1 loss: 3.0'); sys.exit(7)"]
+    other = [sys.executable, "-m", "llmstats", "run", "train", "--work-dir", str(tmp_path / "w"), "--name", "toy", "--"]
+    code = (
+        "import os, subprocess\n"
+        "print('step 1 loss: 2.0', flush=True)\n"
+        f"os.makedirs('{work}/20250209_031507')\n"
+        f"subprocess.run({[*other, *fails]})\n"
+        f"os.makedirs('{work}/29990101_000000')\n"
+    )
+    result = start(tmp_path, "--name", "toy", command=[sys.executable, "-c", code])
+    first = folder(result)
+    (second,) = [path.parent for path in work.glob("*/run.json") if path.parent != first]
+    assert told(first)["logs"] == ["../20250209_031507"]
+    claims = told(first) | {"logs": [f"../{second.name}"]}  # as a start may that looked in the wrong moment
+    (first / "run.json").write_text(json.dumps(claims, indent=2))
+    db = llmstats.open(str(tmp_path / "x.duckdb"))
+    db.ingest(str(work), fallback="generic_steps")
+    rows = db.query("SELECT run_id, status, environment->>'exit_code' FROM runs ORDER BY run_id").rows
+    assert rows == sorted([(f"toy/{first.name}", "completed", "0"), (f"toy/{second.name}", "failed", "7")])
+
+
+# --------------------------------------------------------------------------- what goes away under way
+
+
+def full_disk(monkeypatch, named="run.json", after=1):
+    """From now on nothing fits below these names, but for so many first writes."""
+    written = []
+    real = running.replace
+
+    def replace(path, text):
+        written.append(path)
+        if path.endswith(named) and len(written) > after:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, text)
+
+    monkeypatch.setattr(running, "replace", replace)
+
+
+def test_a_training_outlives_a_full_disk(tmp_path, trainer, monkeypatch):
+    """Neither what is noted on the way nor a broken reading ends it; that its end cannot be written is said."""
+    full_disk(monkeypatch)
+    monkeypatch.setattr(module("_live").Live, "feed", lambda *_, **__: 1 / 0)
+    result = start(tmp_path, "--name", "toy", command=[sys.executable, trainer, 20, 0])
+    assert result.exit_code == 2
+    job = folder(result)
+    assert "step 20/1000" in (job / "launched.log").read_text()
+    assert "the live reading ended (ZeroDivisionError" in result.stderr
+    told_last = result.stderr.splitlines()[-1]
+    assert told_last == (
+        f"llmstats: completed, but cannot write {job}/run.json: No space left on device; it still says 'running'"
+    )
+    assert "Traceback" not in result.output
+
+
+def test_a_full_disk_does_not_hide_the_directories_that_a_program_made(tmp_path, monkeypatch):
+    made = tmp_path / "w" / "toy" / "20250209_031507"
+    full_disk(monkeypatch, after=1)
+    room = running.Job.finish
+    monkeypatch.setattr(running.Job, "finish", lambda *a, **k: (monkeypatch.undo(), room(*a, **k)))
+    code = f"import os; os.makedirs({str(made)!r}); print('step 1 loss: 2.0')"
+    result = start(tmp_path, "--name", "toy", command=[sys.executable, "-c", code])
+    assert result.exit_code == 0
+    assert told(folder(result))["logs"] == ["../20250209_031507"]
+
+
+def test_a_reader_that_left_changes_nothing(tmp_path, trainer):
+    """Standard error closed at its other end, or from the beginning."""
+    begin = f"{sys.executable} -m llmstats run train --work-dir {tmp_path}/w"
+    command = f"-- {sys.executable} {trainer} 5 0"
+    for shell in (f"{begin} {command} 2> >(true)", f"{begin} {command} 2>&-", f"{begin} --quiet {command} 2>&1 | true"):
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", shell], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, shell
+    documents = [told(path.parent) for path in tmp_path.glob("w/trainer/*/run.json")]
+    assert [(d["status"], d["facts"]["live"]["step"]) for d in documents] == [("completed", 5)] * 3

@@ -49,6 +49,17 @@ def test_output_goes_to_the_log_and_to_the_user(job, capfdbinary):
     assert sorted(capfdbinary.readouterr().err.split()) == [b"err", b"out"]
 
 
+def test_a_reader_that_left_does_not_end_it(job, monkeypatch):
+    """Standard error as a pipe that nobody reads."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs, "w") as closed:
+        monkeypatch.setattr(sys, "stderr", closed)
+        assert start(job, "import time\nfor i in range(5): print(i, flush=True); time.sleep(0.2)") == 0
+        job.say("done")
+    assert log(job).split() == [b"0", b"1", b"2", b"3", b"4"]
+
+
 def test_bytes_stay_as_they_are_and_variables_arrive(job, tmp_path):
     code = (
         "import os, sys; sys.stdout.buffer.write(b'\\xff\\r50%\\r' + os.environ['TOY'].encode() + os.getcwd().encode())"
@@ -138,6 +149,20 @@ def test_a_listener_can_have_the_program_ended(job):
     assert (ended.stopped, ended.signal) == ("enough", None)
     assert ended.code in {1, 130}  # Python ends by KeyboardInterrupt: 130 in a shell's words
     assert b"".join(heard) == log(job)
+
+
+def test_a_program_that_is_gone_is_not_ended(job):
+    """The reason is found in its last output; that is its own end."""
+
+    def hear(output):
+        time.sleep(0.5)
+        return "enough" if output else None
+
+    attend = module("_launch").attend
+    ended = attend(
+        Plan("toy", command=[sys.executable, "-c", "print(1); raise SystemExit(4)"]), job.file("output.log"), hear
+    )
+    assert (ended.code, ended.stopped, ended.signal) == (4, None, None)
 
 
 def _once_it_speaks(job, number):

@@ -99,6 +99,8 @@ def test_fp16_is_said_to_differ_from_the_script(flagscale):
         ("rm ckpts/latest_checkpointed_iteration.txt", ["ckpts/latest_checkpointed_iteration.txt: the number"]),
         ("put ckpts/latest_checkpointed_iteration.txt 90000",
          ["ckpts/iter_0090000/: latest_checkpointed_iteration.txt says 90000 (there is iter_0135000)"]),
+        ("put ckpts/latest_checkpointed_iteration.txt ²",
+         ["ckpts/iter_0000000/: latest_checkpointed_iteration.txt says ² (there is iter_0135000)"]),
         ("put ckpts/iter_0135000/mp_rank_08/x x", ["mp_rank_08 are more than that; cut it into 8"]),
         ("mv data/lambada_test_bak.jsonl data/lambada_test.jsonl",
          ["data/lambada_test_bak.jsonl: the texts (there is lambada_test.jsonl: rename or link it)"]),

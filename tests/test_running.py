@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,6 +59,9 @@ class Toy(running.Runner):
             raise LlmstatsError("no such toy")
         if plan.settings == "crash":
             raise ZeroDivisionError("toys")
+        if plan.settings == "late":
+            job.finish("completed", exit_code=0)
+            raise ZeroDivisionError("behind the end")
         if plan.settings == "rule":
             job.finish("stopped", exit_code=0, stopped_by="a rule")
         Training(last=20).write(Path(job.path) / "log")
@@ -101,6 +106,7 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(tmp_path):
         ("user", 2, "failed", "no such toy"),
         ("crash", 2, "failed", "ZeroDivisionError: toys"),
         ("rule", 0, "stopped", None),
+        ("late", 2, "completed", None),
     ],
 )
 def test_how_it_ended_is_written(tmp_path, end, code, status, error):
@@ -113,8 +119,58 @@ def test_how_it_ended_is_written(tmp_path, end, code, status, error):
     assert told["ended_at"] >= told["started_at"]
     folder = Path(result.stdout.strip())
     assert (folder / "toy.log").read_text() == "begun\n"
-    assert (folder / "traceback.txt").exists() == (end == "crash")
+    assert (folder / "traceback.txt").exists() == (end in ("crash", "late"))
     assert [p.name for p in folder.iterdir() if p.suffix == ".tmp"] == []
+
+
+def full_disk(monkeypatch, fits):
+    """So many files more can be written, then no more."""
+    left = [None] * fits
+
+    def write(real):
+        def written(*args):
+            if not left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            left.pop()
+            return real(*args)
+
+        return written
+
+    monkeypatch.setattr(os, "fsync", write(os.fsync))
+    monkeypatch.setattr(running.Job, "open", write(running.Job.open))
+
+
+def test_a_full_disk_at_the_start(tmp_path, monkeypatch):
+    full_disk(monkeypatch, 0)
+    result = start("--work-dir", str(tmp_path))
+    assert result.exit_code == 2
+    assert re.fullmatch(
+        r"llmstats: cannot write \S+/run.json: No space left on device; choose another place: --work-dir",
+        result.stderr.splitlines()[-1],
+    )
+    assert list(tmp_path.glob("*/*/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ("well", "completed, but cannot write"),
+        ("badly", "failed, but cannot write"),
+        ("rule", "stopped, but cannot write"),
+        ("user", "no such toy"),
+        ("crash", "toy failed: ZeroDivisionError: toys"),
+    ],
+)
+def test_a_full_disk_at_the_end(tmp_path, monkeypatch, end, says):
+    """One message, no traceback; run.json stays as it was, and whole."""
+    full_disk(monkeypatch, 2)  # run.json and toy.log
+    result = start("--work-dir", str(tmp_path), "--end", end)
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert lines[-1].startswith(f"llmstats: {says}")
+    assert len(lines) == 2  # a warning before it, no details behind it
+    assert document(tmp_path)["status"] == "running"
+    assert [p.name for p in tmp_path.glob("*/*/*.tmp")] == []
 
 
 def test_what_cannot_work_starts_nothing(tmp_path):

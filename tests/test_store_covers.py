@@ -51,6 +51,13 @@ def test_what_a_run_says_itself_stands(store):
     assert runs(store)[0][1:3] == ("Toy X1", 16)
 
 
+@pytest.mark.parametrize("stranger", ["/w/acme/0.json", "/w/acme/results/X80/z.json"])
+def test_of_two_descriptions_that_in_the_directory_stands(store, stranger):
+    store.commit([Source(stranger, "a").replace(system(72)), Source(f"{ROOT}/run.json", "b").replace(system(8))])
+    store.commit([Source(f"{ROOT}/bert/log", "c").replace(result())])
+    assert runs(store)[0][2] == 8
+
+
 def test_a_changed_and_a_forgotten_description(store):
     source = Source("/w/acme/systems/X8.json", "a")
     store.commit([source.replace(system()), Source(f"{ROOT}/bert/log", "b").replace(result())])
