@@ -45,6 +45,10 @@ _COUNTS = ("device_count", "node_count")
 _CASE = ("input_len", "output_len", "concurrency", "batch_size", "request_rate")
 _PLACE = ("step", "time", "epoch", "phase", "rank", "run", "subject")
 _KINDS = ("training", "serving", "inference", "evaluation", "microbenchmark")
+#: Of the reading itself; a table has a version of its own beside it.
+_VERSION = 2
+#: Cells that hold no value.
+_NOTHING = (None, "", "-", "N/A", "null")
 _KEYS = {"files", "format", "rows", "kind", "facts", "columns"}
 
 
@@ -165,7 +169,8 @@ class Mapped(DocumentParser):
 
     def __init__(self, table: FileMap) -> None:
         self._map = table
-        text = repr((table.format, table.rows, table.kind, sorted(table.facts.items()), sorted(table.columns.items())))
+        said = (table.format, table.rows, table.kind, sorted(table.facts.items()), sorted(table.columns.items()))
+        text = repr((_VERSION, *said))
         self.version = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)  # type: ignore[misc]
 
     def detect(self, head: Head) -> str | None:
@@ -191,6 +196,7 @@ class Mapped(DocumentParser):
                 yield from self._measurements(run, row)
         for (run_name, phase, rank), members in series.items():
             yield from self._points(run_name, phase, rank, members)
+            yield from self._no_steps(members)
         yield from self._left_out(rows)
         yield from runs.values()
 
@@ -206,6 +212,11 @@ class Mapped(DocumentParser):
 
     def _number(self, row: _Row, what: str) -> float | None:
         return _value(self._cell(row, what))
+
+    def _step(self, row: _Row) -> int | None:
+        """None where there is none, or a value that counts no steps (1.5, NaN)."""
+        step = self._number(row, "step")
+        return int(step) if step is not None and step.is_integer() and abs(step) < 2.0**63 else None
 
     def _run(self, place: Place, row: _Row) -> Run:
         named = self._cell(row, "run")
@@ -230,7 +241,7 @@ class Mapped(DocumentParser):
                 continue
             value = _value(row.cells[column])
             line = row.lines.get(column, row.line)
-            if value is None and row.cells[column] not in (None, "", "-", "N/A", "null"):
+            if value is None and row.cells[column] not in _NOTHING:
                 yield Issue(f"{column} is no number", line, str(row.cells[column])[:200])
             yield Measurement(
                 run.name, target.name, None if value is None else value * target.factor, target.statistic, column,
@@ -241,9 +252,7 @@ class Mapped(DocumentParser):
     def _points(self, run: str, phase: str, rank: int | None, rows: list[_Row]) -> Iterator[Item]:
         """One column after another: where a row lacks it, the series has no point."""
         for column, target in self._metrics():
-            having = [
-                r for r in rows if _value(r.cells.get(column)) is not None and self._number(r, "step") is not None
-            ]
+            having = [r for r in rows if _value(r.cells.get(column)) is not None and self._step(r) is not None]
             if not having:
                 continue
             epochs = [self._number(r, "epoch") for r in having]
@@ -251,11 +260,17 @@ class Mapped(DocumentParser):
                 run, phase,
                 lines=np.array([r.lines.get(column, r.line) for r in having], np.int64),
                 values={column: Column(np.array([_value(r.cells[column]) for r in having]), unit=target.unit or "")},
-                steps=np.array([int(cast(float, self._number(r, "step"))) for r in having], np.int64),
+                steps=np.array([self._step(r) for r in having], np.int64),
                 epochs=None if None in epochs else np.array(epochs, np.int64),
                 times=np.array([_time(self._cell(r, "time")) for r in having], np.int64),
                 rank=rank,
             )  # fmt: skip
+
+    def _no_steps(self, rows: list[_Row]) -> Iterator[Issue]:
+        for row in rows:
+            said = self._cell(row, "step")
+            if said not in _NOTHING and self._step(row) is None:
+                yield Issue("the step is no whole number", row.line, str(said)[:200])
 
     def _left_out(self, rows: list[_Row]) -> Iterator[Issue]:
         """Numbers that the table does not name: said once each, so that nothing is dropped silently."""
