@@ -127,7 +127,7 @@ def test_two_starts_with_other_sizes_in_one_file_keep_their_own() -> None:
 
 def test_steps_that_go_back_without_a_dump_go_on_under_the_last_one() -> None:
     head = HEADER + argument("global_batch_size", 8) + argument("world_size", 16) + END
-    runs = parserkit.read(LOG, "x/train.log", (head + step(1) + step(2) + step(2) + step(3)).encode()).runs
+    runs = parserkit.read(LOG, "x/train.log", (head + step(1) + step(2) + step(1) + step(2)).encode()).runs
     assert [(r.name, r.device_count, r.config["global_batch_size"]) for r in runs.values()] == [
         ("x/train", 16, 8), ("x/train#2", 16, 8),
     ]  # fmt: skip

@@ -28,8 +28,8 @@ __all__ = ["BEYOND", "CANNOT_TELL", "WITHIN", "Line", "Parity", "Window", "asked
 
 #: A relative spread below this is that of the arithmetic.
 _ROUND_OFF = 1e-9
-#: A curve that logged so many times as often as the one that logged least is taken at that one's points: between its own
-#: it is known well enough.  Two that logged about as often keep theirs, which may lie between those of the other.
+#: A curve that logged so many times as often as the one that logged least is taken at that one's points: between its
+#: own it is known well enough.  Two that logged about as often keep theirs, which may lie between those of the other.
 _DENSER = 2
 #: Fewer repeats say too little of their spread.
 REPEATS = 3

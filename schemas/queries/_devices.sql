@@ -17,5 +17,6 @@ counted AS (
 )
 SELECT c.run_key, c.driver, c.definition, c.ranks, coalesce(c.device_count, c.by_rank) AS devices,
   CASE WHEN c.device_count IS NOT NULL THEN 'device_count' WHEN c.by_rank IS NOT NULL THEN 'ranks' END AS devices_from,
-  CASE c.driver WHEN 'time' THEN _step_tokens(c.config) / nullif(coalesce(c.device_count, c.by_rank), 0) ELSE 1 END AS scale
+  CASE c.driver WHEN 'time' THEN _step_tokens(c.config) / nullif(coalesce(c.device_count, c.by_rank), 0)
+    ELSE 1 END AS scale
 FROM counted c;

@@ -2,10 +2,10 @@
 --
 -- One row per run that continues another one.  `kept_step` is the last step that was not done again: the checkpoint
 -- that the log names, else the step before the first one logged.  `redone_steps` and `redone_seconds` are what earlier
--- attempts had done beyond it and no restart before this one had undone: seconds by their clock (before the first record
--- of an attempt at its mean pace), else steps times their mean time (`clock`).  `convergence` has the sums.
--- `gap_seconds` lie between the last record of the attempt before (`before`) and the start of this one (the first sign of
--- life that its log gives), `startup_seconds` between that and its first record.  `redone_chip_hours` are the redone
+-- attempts had done beyond it and no restart before this one had undone: seconds by their clock (before the first
+-- record of an attempt at its mean pace), else steps times their mean time (`clock`).  `convergence` has the sums.
+-- `gap_seconds` lie between the last record of the attempt before (`before`) and the start of this one (the first sign
+-- of life that its log gives), `startup_seconds` between that and its first record.  `redone_chip_hours` are the redone
 -- seconds times the devices; `idle_chip_hours` gap and start-up times the devices, which holds only if nobody else had
 -- them meanwhile.  Both gap and idle time are NULL where the clock went back in between.
 --
@@ -28,7 +28,8 @@ again AS MATERIALIZED (
   WHERE l.attempt > 1 OR l.resumed_from > 0
 ),
 clock AS MATERIALIZED (
-  SELECT b.run_key, min(list_min(coalesce(b.clock, b.joined))) AS first, max(list_max(coalesce(b.clock, b.joined))) AS last
+  SELECT b.run_key, min(list_min(coalesce(b.clock, b.joined))) AS first,
+    max(list_max(coalesce(b.clock, b.joined))) AS last
   FROM blocks b
   WHERE b.phase = 'train' AND b.run_key IN (SELECT unnest([a.run_key, a.before_key]) FROM again a)
   GROUP BY b.run_key
@@ -69,8 +70,8 @@ begin AS (
 measured AS (
   SELECT a.*, CASE WHEN a.before_key IS NOT NULL THEN coalesce(d.steps, 0) END AS redone_steps,
     CASE WHEN a.before_key IS NOT NULL AND d.steps IS NULL THEN 0 ELSE d.seconds END AS redone_seconds, d.clock,
-    epoch(least(a.started_at, u.time, c.first) - e.last) AS gap, epoch(c.first - least(a.started_at, u.time)) AS startup,
-    u.first AS resume, coalesce(a.device_count, a.before_devices) AS devices
+    epoch(least(a.started_at, u.time, c.first) - e.last) AS gap,
+    epoch(c.first - least(a.started_at, u.time)) AS startup, u.first AS resume, coalesce(a.device_count, a.before_devices) AS devices
   FROM again a LEFT JOIN clock c ON c.run_key = a.run_key LEFT JOIN clock e ON e.run_key = a.before_key
     LEFT JOIN _redone(pick) d ON d.run_key = a.run_key LEFT JOIN resume u ON u.run_key = a.run_key
 )

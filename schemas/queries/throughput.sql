@@ -7,8 +7,8 @@
 -- data wait (`tgs@tokens_over_time`); where it gives only rates, their harmonic mean, since each of them is for one
 -- step (`harmonic_mean(...)` of the log's own definition); where it gives neither, global batch size times sequence
 -- length of the run's configuration over step time and devices (`tgs@config_batch`); NULL without these.
--- Where several ranks log, a step takes as long as its slowest rank, and `step_time` is its time; tokens are the mean of
--- the ranks, of rates the lowest counts.  `p5`, `median` and `p95` are of the same speed per device, step by step.
+-- Where several ranks log, a step takes as long as its slowest rank, and `step_time` is its time; tokens are the mean
+-- of the ranks, of rates the lowest counts.  `p5`, `median` and `p95` are of the same speed per device, step by step.
 -- `tokens_per_second` is that times the number of devices, for the whole system: `device_count` of the run, else
 -- the number of ranks that logged, where those are 0 to n - 1 (`devices_from`); NULL where nobody said.
 -- `clock_gap` is how much longer the steps took by the log's clock than by their own times, as a fraction:
