@@ -7,12 +7,16 @@ notebook never blocks an ingest for longer than a query runs.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from llmstats.errors import QueryError
 from llmstats.store import Store
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from llmstats.ingest import Progress, Report
     from llmstats.judge import Judgement
     from llmstats.query import Answer
@@ -26,6 +30,17 @@ class Database:
         self.path = os.path.abspath(path)
         self._queries = queries
         self._store = Store(self.path, patience=patience)
+
+    @contextmanager
+    def _asking(self) -> Iterator[DuckDBPyConnection]:
+        """A connection for one question; what DuckDB refuses on the way is told as of any query."""
+        import duckdb
+
+        with self._store.reading() as con:
+            try:
+                yield con
+            except duckdb.Error as why:
+                raise QueryError(str(why)) from why
 
     def ingest(
         self,
@@ -52,7 +67,7 @@ class Database:
         from llmstats import query, questions
 
         mine = questions.needed(name_or_sql, self._queries)
-        with self._store.reading() as con:
+        with self._asking() as con:
             return query.run(con, name_or_sql, {k: str(v) for k, v in parameters.items()}, mine)
 
     def judge(
@@ -70,21 +85,21 @@ class Database:
         from llmstats import judge, recipes
 
         rule = recipes.bind(recipes.load(recipe), {k: str(v) for k, v in parameters.items()})
-        with self._store.reading() as con:
+        with self._asking() as con:
             return judge.judge_store(con, rule, runs, reference, any_model=any_model)
 
     def plot(self, name: str, output: str, **parameters: Any) -> None:
         """Draw a named picture (``convergence``, ``throughput``, …) to a .png, .svg or .pdf file."""
         from llmstats import plots
 
-        with self._store.reading() as con:
+        with self._asking() as con:
             plots.plot(con, name, output, **parameters)
 
     def show(self, run: str, metric: str | None = None, step: int | None = None, limit: int = 20) -> Sequence[Any]:
         """Walk values of a run back to their lines; see `llmstats.evidence.show`."""
         from llmstats import evidence
 
-        with self._store.reading() as con:
+        with self._asking() as con:
             places = evidence.find(con, run, metric, step, limit)
         return evidence.read(places)
 

@@ -201,10 +201,13 @@ def _of_the_models(recipe: Recipe, found: Sequence[Experiment], strangers: set[s
     return which
 
 
+_REDONE = "SELECT u.experiment, sum(u.upto - u.after)::BIGINT FROM _undone('*') u GROUP BY u.experiment"
+
+
 def _cases(con: Connection, recipe: Recipe, which: Sequence[Experiment], other: Experiment | None) -> list[Case]:
     seen = _Seen(_files(con, which))
     per_criterion = [_findings(con, criterion, which, other, seen) for criterion in recipe.criteria]
-    redone = dict(con.execute("SELECT d.experiment, d.steps FROM _redone() d").fetchall())
+    redone = dict(con.execute(_REDONE).fetchall())
     return [
         Case(
             e.name,

@@ -49,6 +49,8 @@ _COUNTS = ("device_count", "node_count")
 _CASE = ("input_len", "output_len", "concurrency", "batch_size", "request_rate")
 _PLACE = ("step", "time", "epoch", "phase", "rank", "run", "subject")
 _KINDS = ("training", "serving", "inference", "evaluation", "microbenchmark")
+#: Cells that hold no value.
+_NOTHING = (None, "", "-", "N/A", "null")
 _KEYS = {"files", "format", "rows", "kind", "facts", "columns"}
 #: What is more is no number of devices (and does not fit into the store).
 _MOST = 2**31
@@ -253,6 +255,7 @@ class Mapped(DocumentParser):
                 yield from self._measurements(run, row)
         for (name, phase, rank), members in series.items():
             yield from self._points(name, phase, rank, members)
+            yield from self._no_steps(members)
         yield from self._left_out(rows)
         yield from runs.begun.values()
 
@@ -269,6 +272,11 @@ class Mapped(DocumentParser):
 
     def _number(self, row: _Row, what: str) -> float | None:
         return _value(self._cell(row, what))
+
+    def _step(self, row: _Row) -> int | None:
+        """None where there is none, or a value that counts no steps (1.5, NaN)."""
+        step = self._number(row, "step")
+        return int(step) if step is not None and step.is_integer() and abs(step) < 2.0**63 else None
 
     def _name(self, place: Place, row: _Row) -> str:
         """Of the run of a row, as far as the file tells it; see `_Runs` for what its facts add."""
@@ -298,7 +306,7 @@ class Mapped(DocumentParser):
                 continue
             value = _value(row.cells[column])
             line = row.lines.get(column, row.line)
-            if value is None and row.cells[column] not in (None, "", "-", "N/A", "null"):
+            if value is None and row.cells[column] not in _NOTHING:
                 yield Issue(f"{column} is no number", line, str(row.cells[column])[:200])
             yield Measurement(
                 run.name, target.name, None if value is None else value * target.factor, target.statistic, column,
@@ -309,9 +317,7 @@ class Mapped(DocumentParser):
     def _points(self, run: str, phase: str, rank: int | None, rows: list[_Row]) -> Iterator[Item]:
         """One column after another: where a row lacks it, the series has no point."""
         for column, target in self._metrics():
-            having = [
-                r for r in rows if _value(r.cells.get(column)) is not None and self._number(r, "step") is not None
-            ]
+            having = [r for r in rows if _value(r.cells.get(column)) is not None and self._step(r) is not None]
             if not having:
                 continue
             epochs = [self._number(r, "epoch") for r in having]
@@ -319,11 +325,17 @@ class Mapped(DocumentParser):
                 run, phase,
                 lines=np.array([r.lines.get(column, r.line) for r in having], np.int64),
                 values={column: Column(np.array([_value(r.cells[column]) for r in having]), unit=target.unit or "")},
-                steps=np.array([int(cast(float, self._number(r, "step"))) for r in having], np.int64),
+                steps=np.array([self._step(r) for r in having], np.int64),
                 epochs=None if None in epochs else np.array(epochs, np.int64),
                 times=np.array([_time(self._cell(r, "time")) for r in having], np.int64),
                 rank=rank,
             )  # fmt: skip
+
+    def _no_steps(self, rows: list[_Row]) -> Iterator[Issue]:
+        for row in rows:
+            said = self._cell(row, "step")
+            if said not in _NOTHING and self._step(row) is None:
+                yield Issue("the step is no whole number", row.line, str(said)[:200])
 
     def _left_out(self, rows: list[_Row]) -> Iterator[Issue]:
         """Numbers that the table does not name: said once each, so that nothing is dropped silently."""

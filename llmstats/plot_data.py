@@ -128,8 +128,8 @@ FROM _picked($pick) k JOIN runs r ON r.run_id = k.run_id GROUP BY k.exp
 """
 
 _RESUMES = """
-SELECT a.experiment, a.first_step FROM _attempts() a
-WHERE a.attempt > 1 AND a.first_step IS NOT NULL ORDER BY a.experiment, a.first_step
+SELECT r.experiment, r.first_step FROM run_rows r
+WHERE r.attempt > 1 AND r.first_step IS NOT NULL ORDER BY r.experiment, r.first_step
 """
 
 _SERIES = """

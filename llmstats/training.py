@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -356,6 +356,17 @@ def _by_numbers(keys: tuple[str, ...], rows: _Rows) -> Iterator[tuple[tuple[str,
 # --------------------------------------------------------------------------- facts between two stretches
 
 
+#: A run that says any of these has a header of its own.
+_HEADER = ("model", "device", "device_count", "environment")
+_CARRIED = (*_HEADER, "dataset", "vendor", "node_count", "precision", "parallelism", "config")
+
+
+def _filled(run: Run, before: Run, name: str) -> Any:
+    """A fact of a run, else of the one before it; of settings each."""
+    own, earlier = getattr(run, name), getattr(before, name)
+    return earlier | own if isinstance(own, dict) else earlier if own is None else own
+
+
 class Runs:
     """The runs of one file as far as read; `save` puts them back into the parser's state."""
 
@@ -382,6 +393,20 @@ class Runs:
             first, last = int(mine.min()), int(mine.max())
             run.started_at = first if run.started_at is None else min(run.started_at, first)
             run.ended_at = last if run.ended_at is None else max(run.ended_at, last)
+
+    def told(self, newest: int) -> Iterator[Run]:
+        """All runs up to number ``newest``; one that says nothing of itself has the facts of the one before it.
+
+        Where steps go back without a new header, what the log stated at its head still holds.  Runs are filled as they
+        are handed on and not in the state: a header that is still to come is then taken as it is.
+        """
+        before: Run | None = None
+        for index in range(newest + 1):
+            run = self[index]
+            if before is not None and not any(getattr(run, name) for name in _HEADER):
+                run = replace(run, **{name: _filled(run, before, name) for name in _CARRIED})
+            yield run
+            before = run
 
     def save(self) -> None:
         for index, run in self._open.items():

@@ -82,7 +82,7 @@ class OpenMMLabLog(LineParser):
         yield from self.more(state, scan, steps, train, before)
         for index, fingerprint in self.fingerprints(state, train_frames, train).items():
             runs[index].fingerprint = fingerprint
-        yield from (runs[index] for index in range(steps.run + 1))
+        yield from runs.told(steps.run)
         runs.save()
 
     def _records(

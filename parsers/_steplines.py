@@ -112,7 +112,7 @@ class StepLines(LineParser):
             self.took(runs, frame, index)
             self._survived(state, runs, frame, index)
             yield from points(frame, self.phase(frame.kind), state["name"], index, at, times, state["rank"])
-        yield from (runs[number] for number in range(steps.run + 1))
+        yield from runs.told(steps.run)
         runs.save()
 
     def phase(self, kind: str) -> str:

@@ -77,7 +77,7 @@ class DeepSpeedLog(StepLines):
     """One run per start of the launcher, or where the step goes back; two engines in one run (RLHF) are told apart."""
 
     name = "deepspeed_log"
-    version = 1
+    version = 2
     title = "DeepSpeed stdout (engine progress, speed and timer lines; DeepSpeed-Chat)"
     writes = "DeepSpeed"
     framework = "deepspeed"

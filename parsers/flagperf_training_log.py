@@ -77,7 +77,7 @@ class FlagPerfTrainingLog(StepLines):
     """One run per round of a case; the file's rank is the global one, the log's own is local."""
 
     name = "flagperf_training_log"
-    version = 1
+    version = 2
     title = "FlagPerf training: rank{N}.out.log with [PerfLog] events or printed results"
     writes = "FlagPerf"
     framework = ""

@@ -71,7 +71,7 @@ class MegatronLog(StepLines):
     """One run per start of the program; what several processes wrote of one start is one run."""
 
     name = "megatron_log"
-    version = 1
+    version = 2
     title = "Megatron-LM stdout (also Megatron-DeepSpeed, MindSpeed-LLM, FlagScale, Primus, GPT-NeoX)"
     writes = "Megatron-LM"
     framework = "megatron-lm"
@@ -127,7 +127,7 @@ class MegatronLog(StepLines):
             runs[number].fingerprint = text
         for number in range(steps.run + 1):
             learn(runs[number])
-            yield runs[number]
+        yield from runs.told(steps.run)
         runs.save()
 
     # ---- records

@@ -43,7 +43,7 @@ class MmcvLog(OpenMMLabLog):
     """One run per ``{work_dir}/{timestamp}.log``."""
 
     name = "mmcv1_log"
-    version = 1
+    version = 2
     title = "mmcv 1.x text log (mmdetection 2, mmsegmentation 0, mmclassification 0, …)"
     writes = "mmcv 1"
     names = NAMES

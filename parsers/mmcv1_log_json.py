@@ -54,7 +54,7 @@ class MmcvLogJson(DocumentParser):
     """The run of the text log beside: the same points, with one or two more decimals."""
 
     name = "mmcv1_log_json"
-    version = 1
+    version = 2
     title = "mmcv 1.x <timestamp>.log.json"
     writes = "mmcv 1"
     names = NAMES
@@ -98,7 +98,7 @@ class MmcvLogJson(DocumentParser):
             yield Issue(_UNKNOWN, unknown[0], suspect=False)
         for number, found in first_records(state, train_frames, train, PRINTS, printed).items():
             runs[number].fingerprint = f"mmcv1:{found}"
-        yield from (runs[number] for number in range(steps.run + 1))
+        yield from runs.told(steps.run)
 
 
 # --------------------------------------------------------------------------- lines

@@ -56,7 +56,7 @@ class MMEngineLog(OpenMMLabLog):
     """
 
     name = "mmengine_log"
-    version = 2
+    version = 3
     title = "mmengine text log (XTuner 0.x, mmdetection 3, mmpretrain, …), file and console form"
     writes = "mmengine"
     names = NAMES

@@ -46,7 +46,7 @@ class NemoLog(StepLines):
     """One run per stream; a bar that is drawn again and again for one step counts once, with its last values."""
 
     name = "nemo_log"
-    version = 1
+    version = 2
     title = "NeMo training log (NeMo 2 lines, NeMo 1 progress bar)"
     writes = "NeMo"
     framework = "nemo"

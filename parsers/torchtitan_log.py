@@ -26,7 +26,7 @@ class TorchtitanLog(StepLines):
     """One run per start; the lines of several ranks in one file are told apart where torchrun marked them."""
 
     name = "torchtitan_log"
-    version = 2
+    version = 3
     title = "torchtitan training log (also per rank, with colours, and the early form with wps)"
     writes = "torchtitan"
     framework = "torchtitan"

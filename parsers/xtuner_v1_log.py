@@ -56,7 +56,7 @@ class XTunerV1Log(LineParser):
     """One run per attempt in ``{work_dir}/{14 digits}``; the files of all ranks are one run."""
 
     name = "xtuner_v1_log"
-    version = 1
+    version = 2
     title = "XTuner V1 trainer log: rank files, RL workers, captures of stderr"
     writes = "XTuner V1"
     names = NAMES
@@ -112,7 +112,7 @@ class XTunerV1Log(LineParser):
             run = runs[number]
             if run.resumed_from is None and (number or "resume_from" in run.config):
                 run.resumed_from = step - 1
-        yield from (runs[number] for number in range(steps.run + 1))
+        yield from runs.told(steps.run)
         runs.save()
 
 

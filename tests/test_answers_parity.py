@@ -14,7 +14,7 @@ import pytest
 
 import llmstats as ls
 from llmstats.answers import _parity
-from llmstats.answers._aligned import Line
+from llmstats.answers._aligned import Line, level
 from llmstats.curves import Curve
 from llmstats.errors import NotFound, QueryError
 from llmstats.records import Run
@@ -80,13 +80,13 @@ def test_the_level_of_a_window_is_its_integral():
     xs = sorted(rng.uniform(0, 100) for _ in range(12))
     ys = [rng.uniform(1, 5) for _ in xs]
     edges = np.linspace(xs[0] + 3, xs[-1] - 2, 4)
-    levels = line(xs, ys).level(edges)
-    for low, high, level in zip(edges, edges[1:], levels, strict=False):
-        assert level == pytest.approx(integral(xs, ys, low, high) / (high - low), rel=1e-3)
+    levels = level(line(xs, ys).path, edges)
+    for low, high, mean in zip(edges, edges[1:], levels, strict=False):
+        assert mean == pytest.approx(integral(xs, ys, low, high) / (high - low), rel=1e-3)
 
 
 def test_of_two_values_at_one_place_the_last_counts():
-    assert line([0, 1, 1, 2], [1, 9, 1, 1]).level(np.array([0.0, 2.0])) == pytest.approx([1.0])
+    assert level(line([0, 1, 1, 2], [1, 9, 1, 1]).path, np.array([0.0, 2.0])) == pytest.approx([1.0])
 
 
 def test_gaps_areas_and_windows(store, path):
@@ -191,6 +191,30 @@ def test_a_curve_logged_every_tenth_step(store, path):
     assert row["mean_abs_gap"] == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("every", [2, 50, 100])
+def test_how_often_a_program_logs_makes_no_gap(store, path, every):
+    """Straight pieces lie above a falling curve: where two log differently, they are held against each other alike."""
+    curve = [1 + 8 * math.exp(-s / 60) for s in range(1, 2001)]
+    add(store, "ref", range(1, 2001), curve)
+    add(store, "cand", range(every, 2001, every), curve[every - 1 :: every])
+    for reference in ("ref", "cand"):
+        (row,) = told(path, reference=reference)
+        assert (row["verdict"], row["points"] > 0) == ("within bound", True)
+        gaps = [row[name] for name in ("largest_gap", "mean_gap", "mean_abs_gap", "relative_area", "area")]
+        assert gaps == pytest.approx([0] * 5, abs=1e-9)
+        assert max(abs(w["gap"]) for w in told(path, "parity_windows", reference=reference)) < 1e-9
+
+
+def test_curves_logged_about_as_often_keep_their_points():
+    """Between points as far apart as the other's a curve is not known any better."""
+    half = [
+        line(range(start, 2001, 50), [1 + 8 * math.exp(-s / 60) for s in range(start, 2001, 50)]) for start in (25, 50)
+    ]
+    grid = half[1].x
+    paths = _parity._paths(half, grid, 50.0, 1975.0)
+    assert all(np.array_equal(path[0], one.x) for path, one in zip(paths, half, strict=True))
+
+
 # ---- bounds
 
 
@@ -256,6 +280,20 @@ def test_a_further_repeat_stays_within_the_bound_as_often_as_it_says(repeats):
         _parity._measure(parity, one)
         within += parity.verdict == _parity.WITHIN
     assert within / trials == pytest.approx(0.95, abs=3 * math.sqrt(0.05 * 0.95 / trials))
+
+
+def test_a_further_repeat_that_logs_seldom_stays_within_the_bound_as_often_as_it_says():
+    """Means of few points are noisier than those of many: the repeats are read as the candidate is."""
+    rng = random.Random(9)
+    given = {"windows": 10, "tolerance": 0.02, "bound": "auto", "level": 0.95, "smooth": 10}
+    within, trials = 0, 300
+    for _ in range(trials):
+        seldom = run_of(rng)
+        seldom = line(seldom.x[9::10], seldom.curve.values[9::10])
+        parity = _parity.Parity([seldom], [run_of(rng) for _ in range(5)], "step", "", [])
+        _parity._measure(parity, given)
+        within += parity.verdict == _parity.WITHIN
+    assert within / trials > 0.95 - 2 * math.sqrt(0.05 * 0.95 / trials)
 
 
 def test_a_shifted_run_is_found():

@@ -92,6 +92,18 @@ mem = {{ metric = "memory_used", unit = "GiB" }}
     ]
 
 
+def test_a_step_that_is_no_whole_number_is_told(tmp_path, db):
+    table = '[[map]]\nfiles = "t.csv"\nformat = "csv"\n[map.columns]\nit = "step"\nloss = "loss"\n'
+    text = "it,loss\n1,3\n1.5,2.5\n2.0,2\n,9\nthree,8\ninf,7\n1e300,6\n"
+    db.ingest(write(tmp_path, t_dot_csv=text, llmstats_dot_toml=table))
+    assert rows(db, "SELECT step, value FROM points ORDER BY ALL") == [(1, 3.0), (2, 2.0)]
+    assert rows(db, "SELECT line, reason, excerpt FROM issues ORDER BY ALL") == [
+        (3, "the step is no whole number", "1.5"), (6, "the step is no whole number", "three"),
+        (7, "the step is no whole number", "inf"), (8, "the step is no whole number", "1e300"),
+    ]  # fmt: skip
+    assert rows(db, "SELECT lines_suspect FROM sources WHERE format = 'mapped'") == [(4,)]
+
+
 def test_a_changed_table_reads_its_files_again(tmp_path, db):
     root = write(tmp_path, bench__a_dot_json=JSON, llmstats_dot_toml=TABLE)
     db.ingest(root)

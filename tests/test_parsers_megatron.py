@@ -125,6 +125,14 @@ def test_two_starts_with_other_sizes_in_one_file_keep_their_own() -> None:
     assert [(run.device_count, run.parallelism) for run in runs.values()] == [(8, "tp2-dp4"), (16, "tp4-dp4")]
 
 
+def test_steps_that_go_back_without_a_dump_go_on_under_the_last_one() -> None:
+    head = HEADER + argument("global_batch_size", 8) + argument("world_size", 16) + END
+    runs = parserkit.read(LOG, "x/train.log", (head + step(1) + step(2) + step(1) + step(2)).encode()).runs
+    assert [(r.name, r.device_count, r.config["global_batch_size"]) for r in runs.values()] == [
+        ("x/train", 16, 8), ("x/train#2", 16, 8),
+    ]  # fmt: skip
+
+
 def test_arguments_outside_the_dump_are_none() -> None:
     text = argument("op_name", "[OKAY]") + HEADER + argument("bf16", True) + END + argument("fp16", True) + step(1)
     run = parserkit.read(LOG, "x/train.log", text.encode()).runs["x/train"]

@@ -196,6 +196,48 @@ def test_what_a_restart_cost(store):
     assert (r["cause"], r["source"]) == ("cannot tell: the log ends without a word", "/w/t/2/x.log:7")
 
 
+@pytest.mark.parametrize("clock", [True, False])
+def test_nested_restarts_against_a_plain_loop(store, clock):
+    """Each restart undoes what lies beyond its checkpoint, whichever earlier attempt had done it."""
+    rng, expected, total = np.random.default_rng(12), {}, {}
+    trees = {"three": [(0, 1000), (600, 800), (400, 1500)], "empty": [(0, 100), (50, 50), (30, 90), (60, 95)]}
+    for tree in range(8):
+        reach, trees[f"r{tree}"] = 0, []
+        for _ in range(6):
+            start = int(rng.integers(0, reach)) if reach else 0
+            reach = start + int(rng.integers(20, 120))
+            trees[f"r{tree}"].append((max(start, 1) if trees[f"r{tree}"] else 0, reach))
+    for tree, attempts in trees.items():
+        alive: list[int] = []  # the steps that the training has behind it
+        for i, (kept, last) in enumerate(attempts):
+            run = Run(f"{tree}/{i}", f"/w/{tree}/{i}", kind="training", experiment=tree, started_at=i * 10**5 * SECOND,
+                      resumed_from=kept or None)  # fmt: skip
+            if i:
+                expected[run.name] = sum(step > kept for step in alive)
+                total[tree] = total.get(tree, 0) + expected[run.name]
+            steps = list(range(kept + 1, last + 1))
+            alive = [step for step in alive if step <= kept] + steps
+            logged = points(run.name, steps, {"loss": np.ones(len(steps)), "step_time": np.full(len(steps), 2.0)})
+            logged.times = (i * 10**5 + 60 + 2 * np.arange(len(steps))) * SECOND if clock else None
+            store.commit([Source(f"/w/{tree}/{i}/x.log").replace(run, *([logged] if steps else []))])
+    found = {r["run_id"]: r for r in rows(store, "FROM restarts()")}
+    assert {k: r["redone_steps"] for k, r in found.items()} == expected
+    assert {k: r["redone_seconds"] for k, r in found.items()} == {k: 2 * n for k, n in expected.items()}
+    assert {r["clock"] for r in found.values() if r["redone_steps"]} == {"logged" if clock else "step times"}
+    said = {r["experiment"]: (r["steps_redone"], r["seconds_redone"] or 0) for r in rows(store, "FROM convergence()")}
+    assert said == {tree: (n, 2 * n) for tree, n in total.items()}
+    assert total["three"] == 800
+
+
+def test_a_clock_that_goes_back_gives_no_idle_time(store):
+    put(store, "t/1", {"loss": np.ones(100)}, experiment="t", started_at=0, clock=True, device_count=8)
+    put(store, "t/2", {"loss": np.ones(50)}, steps=range(51, 101), experiment="t", started_at=40 * SECOND,
+        resumed_from=50, device_count=8)  # fmt: skip
+    (r,) = rows(store, "FROM restarts()")
+    assert r["reason"] == "it started before the last record of the attempt before"
+    assert (r["gap_seconds"], r["idle_chip_hours"], r["redone_steps"]) == (None, None, 50)
+
+
 def test_without_a_clock_steps_stand_for_seconds(store):
     attempts(store, clock=False)
     (r,) = rows(store, "FROM restarts()")

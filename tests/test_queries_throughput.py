@@ -257,7 +257,7 @@ def test_ranks_that_held_the_others_up(store):
 
 
 def test_one_rank_of_many_slows_the_step(store):
-    """The system waits for its slowest rank, however many others are quick; sums of time are those of all ranks."""
+    """The system waits for its slowest rank, however many others are quick."""
     points = []
     for rank in range(16):
         data = np.full(200, 0.0)
@@ -268,8 +268,46 @@ def test_one_rank_of_many_slows_the_step(store):
     assert (drop["first_step"], drop["last_step"], drop["cause"], drop["ranks"]) == (101, 110, "data wait", [11])
     assert (drop["ratio"], drop["lost_seconds"]) == pytest.approx((0.1, 90))
     row = one(store, "FROM throughput()")
-    assert row["step_time"] == pytest.approx((190 * 16 + 90) / (190 * 16))
+    assert row["step_time"] == pytest.approx((190 + 90) / 190)
+    assert row["tokens_per_second_per_device"] == pytest.approx(1000 * 190 / (190 + 90))
     assert (row["p95"], row["median"]) == (1000, 1000)
+
+
+@pytest.mark.parametrize("driver", ["tokens", "rate", "time"])
+def test_the_speed_of_ranks_that_do_not_wait_is_that_of_the_slowest(store, driver):
+    """Step times without the wait for the others: rank 5 always takes longer, rank 2 in every fourth step."""
+    rng = np.random.default_rng(3)
+    times, tokens = rng.normal(1.0, 0.01, (8, 200)), rng.integers(900, 1100, (8, 200)).astype(float)
+    times[5] += 0.4
+    times[2, ::4] += 1.0
+    columns = {"tokens": {"tokens": tokens, "time": times}, "rate": {"tgs": 1000 / times, "time": times},
+               "time": {"time": times}}[driver]  # fmt: skip
+    ranks = [records("a", {k: v[r] for k, v in columns.items()}, 200, rank=r) for r in range(8)]
+    store.commit([delta("a", *ranks, config={"global_batch_size": 8, "seq_length": 1000})])
+    per_device, spent = {"tokens": tokens}.get(driver, np.full(times.shape, 1000.0)).mean(axis=0), times.max(axis=0)
+    row = one(store, "FROM throughput()")
+    assert row["tokens_per_second_per_device"] == pytest.approx(per_device[10:].sum() / spent[10:].sum())
+    assert row["step_time"] == pytest.approx(spent[10:].mean())
+    paces = per_device[10:] / spent[10:]
+    found = [row["p5"], row["median"], row["p95"]]
+    assert found == pytest.approx(np.quantile(paces, [0.05, 0.5, 0.95]).tolist())
+    assert paces.min() < row["tokens_per_second_per_device"] < paces.max()
+    trend = rows(store, "FROM throughput_trend()")
+    sums = [per_device[i : i + 100].sum() / spent[i : i + 100].sum() for i in (0, 100)]
+    assert [w["tokens_per_second_per_device"] for w in trend] == pytest.approx(sums)
+
+
+@pytest.mark.parametrize(("ranks", "devices"), [((0, 1, 2, 3), 4), ((0, 8, 16, 24), None), ((1, 2, 3), None)])
+def test_ranks_are_devices_only_where_none_is_missing(store, ranks, devices):
+    for name, column, config in (("a", "tgs", {}), ("b", "time", {"global_batch_size": 8, "seq_length": 100})):
+        store.commit([delta(name, *(records(name, {column: 100.0}, rank=r) for r in ranks), config=config)])
+    rate, time = rows(store, "FROM throughput()")
+    assert (rate["devices"], rate["tokens_per_second"]) == (devices, devices and pytest.approx(100 * devices))
+    assert (rate["devices_from"], rate["ranks"]) == (devices and "ranks", len(ranks))
+    assert rate["tokens_per_second_per_device"] == pytest.approx(100)
+    assert time["tokens_per_second_per_device"] == (devices and pytest.approx(8 / devices))
+    *_, trend = rows(store, "FROM throughput_trend()")
+    assert (trend["run_id"], trend["tokens_per_second_per_device"]) == ("b", devices and pytest.approx(8 / devices))
 
 
 def test_attempts_are_runs_of_their_own(store):
@@ -281,6 +319,25 @@ def test_attempts_are_runs_of_their_own(store):
     assert [(r["run_id"], r["experiment"], round(r["tokens_per_second_per_device"])) for r in found] == [
         ("t/1", "t", 100), ("t/2", "t", 200),
     ]  # fmt: skip
+
+
+# ---- the sample of a long run
+
+
+@pytest.mark.parametrize("every", [1, 10, 2**22, -(2**22), 3 * 2**40])
+@pytest.mark.parametrize("stride", [2, 7, 64])
+def test_the_sample_is_even_whatever_the_steps_are(store, every, stride):
+    sql = f"SELECT count(*) FILTER (_sampled(i * {every}, {stride})) AS n FROM range(100000) r(i)"
+    assert one(store, sql)["n"] == pytest.approx(100_000 / stride, abs=5 * (100_000 / stride) ** 0.5)
+    ends = f"_sampled({2**63 - 1}, {stride}), _sampled({1 - 2**63} - 1, {stride})"
+    assert None not in one(store, f"SELECT {ends}").values()
+
+
+def test_steps_may_count_tokens(store):
+    ranks = [records("a", {"tgs": 100.0, "time": 2.0}, 20_010, every=4 * 2**40, rank=r) for r in range(2)]
+    store.commit([delta("a", *ranks)])
+    assert one(store, "FROM throughput()")["tokens_per_second_per_device"] == pytest.approx(100)
+    assert rows(store, "FROM throughput_drops()") == []
 
 
 # ---- the trend

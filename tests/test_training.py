@@ -169,6 +169,27 @@ def test_runs_keep_their_facts_through_the_state() -> None:
     assert (again[1].name, again[1].device, again[1].started_at, again[1].ended_at) == ("toy#2", "A100", 20, 70)
 
 
+def test_a_run_without_a_header_has_the_facts_of_the_one_before() -> None:
+    state: State = {}
+    runs = Runs(state, lambda index: Run(run_name("toy", index), "/d"))
+    runs[0].model, runs[0].device_count, runs[0].config = "m", 8, {"lr": 1, "exp_name": "a"}
+    runs[0].status = "failed"
+    runs[1].config = {"exp_name": "b"}  # said beside every checkpoint
+    runs[3].device = "A100"
+    told = list(runs.told(4))
+    facts = [(r.model, r.device, r.device_count, r.config, r.status) for r in told]
+    assert facts == [
+        ("m", None, 8, {"lr": 1, "exp_name": "a"}, "failed"),
+        ("m", None, 8, {"lr": 1, "exp_name": "b"}, None),
+        ("m", None, 8, {"lr": 1, "exp_name": "b"}, None),
+        (None, "A100", None, {}, None),
+        (None, "A100", None, {}, None),
+    ]
+    assert [r.name for r in told] == [run_name("toy", i) for i in range(5)]
+    runs.save()
+    assert state["runs"]["1"]["model"] is None, "a header may still come"
+
+
 def test_frames_of_json_records() -> None:
     """One frame per phase and set of numeric keys; texts, booleans and missing values are no numbers."""
     rows = [

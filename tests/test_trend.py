@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import llmstats
-from llmstats.answers import _changes, _dated
+from llmstats.answers import _changes, _dated, trend
 from llmstats.answers.trend import judge
 from llmstats.errors import InputError, QueryError
 from llmstats.pictures import trend as picture
@@ -307,3 +307,10 @@ def test_what_is_drawn_says_size_and_cause():
         "causes": ["driver: 1 → 2"],
     }  # fmt: skip
     assert picture._says(row) == "-10.0 % (-12.0 to -8.0), q = 0.001\ndriver: 1 → 2"
+
+
+def test_what_duckdb_refuses_on_the_way_is_told_as_of_any_query(tmp_path, monkeypatch):
+    fresh_store(tmp_path / "s.duckdb")
+    monkeypatch.setattr(trend, "series", lambda con, *_: con.execute("SELECT error('no room')"))
+    with pytest.raises(QueryError, match="no room"):
+        llmstats.open(str(tmp_path / "s.duckdb")).query("trend")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ALIGNMENTS = ("tokens", "samples", "step")
 
+#: Positions and values of points that straight pieces join; each of shape (n,), positions rising.
+Path = tuple[Floats, Floats]
+
 
 @dataclass(slots=True)
 class Line:
@@ -29,21 +32,31 @@ class Line:
     non_finite: int
     ends_odd: float | None  #: the last recorded value where it is no finite number
 
-    def level(self, edges: Floats) -> Floats:
-        """Mean height between neighbouring edges; the edges lie within the curve."""
-        x, y = distinct(self.x, self.curve.values)
-        area = np.concatenate([[0.0], np.cumsum(np.diff(x) * (y[1:] + y[:-1]) / 2)])
-        places = np.clip(np.searchsorted(x, edges, side="right") - 1, 0, len(x) - 2)
-        height = np.interp(edges, x, y)
-        total = area[places] + (edges - x[places]) * (y[places] + height) / 2
-        return np.asarray(np.diff(total) / np.diff(edges))
+    @property
+    def path(self) -> Path:
+        """All its points."""
+        return distinct(self.x, self.curve.values)
+
+    def through(self, places: Floats) -> Path:
+        """Points at these positions alone, which lie within the curve."""
+        return places, np.interp(places, *self.path)
 
     def between(self, low: float, high: float) -> int:
         """Points in a closed interval."""
         return int(np.count_nonzero((self.x >= low) & (self.x <= high)))
 
 
-def distinct(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def level(path: Path, edges: Floats) -> Floats:
+    """Mean height of a path between neighbouring edges; the edges lie within it."""
+    x, y = path
+    area = np.concatenate([[0.0], np.cumsum(np.diff(x) * (y[1:] + y[:-1]) / 2)])
+    places = np.clip(np.searchsorted(x, edges, side="right") - 1, 0, len(x) - 2)
+    height = np.interp(edges, x, y)
+    total = area[places] + (edges - x[places]) * (y[places] + height) / 2
+    return np.asarray(np.diff(total) / np.diff(edges))
+
+
+def distinct(x: Floats, y: Floats) -> Path:
     """Of several points at one position the last."""
     if (np.diff(x) > 0).all():
         return x, y

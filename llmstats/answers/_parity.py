@@ -1,7 +1,8 @@
 """Two loss curves held against each other: what aligns them, how far apart they are, and what their noise allows.
 
-Curves are straight between logged points.  The level of a curve in a window is its integral over the window's width, so
-that it does not depend on where a program happened to log.
+Curves are straight between logged points.  The level of a curve in a window is its integral over the window's width.
+Where a loss falls, straight pieces lie above it, the more so the longer they are, and a mean of few points is noisier
+than one of many: a curve that logged more often than another is taken at the points of the other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmstats.answers._aligned import ALIGNMENTS, Line, Places, aligned, distinct, place
+from llmstats.answers._aligned import ALIGNMENTS, Line, Path, Places, aligned, level, place
 from llmstats.answers._checks import one_of, option, share
 from llmstats.curves import Curve, Floats, curves, experiments
 from llmstats.errors import QueryError
@@ -27,6 +28,9 @@ __all__ = ["BEYOND", "CANNOT_TELL", "WITHIN", "Line", "Parity", "Window", "asked
 
 #: A relative spread below this is that of the arithmetic.
 _ROUND_OFF = 1e-9
+#: A curve that logged so many times as often as the one that logged least is taken at that one's points: between its
+#: own it is known well enough.  Two that logged about as often keep theirs, which may lie between those of the other.
+_DENSER = 2
 #: Fewer repeats say too little of their spread.
 REPEATS = 3
 WITHIN, BEYOND, CANNOT_TELL = "within bound", "beyond bound", "cannot tell"
@@ -197,23 +201,33 @@ def _common(parity: Parity) -> tuple[float, float]:
 
 def _measure(parity: Parity, given: Mapping[str, Any]) -> None:
     low, high = _common(parity)
-    every = [*parity.references, *parity.candidates]
-    sparse = min(line.between(low, high) for line in every)
-    count = max(1, min(given["windows"], sparse // 2))
+    grid = _grid([*parity.references, *parity.candidates], low, high)
+    count = max(1, min(given["windows"], len(grid) // 2))
     edges = np.linspace(low, high, count + 1)
-    theirs = np.array([line.level(edges) for line in parity.references])
-    mine = np.array([line.level(edges) for line in parity.candidates])
-    bounds, parity.bound_from = _bounds(theirs, mine, given)
-    grid = _grid(every, low, high)
-    gaps = _gaps(parity, grid)
+    theirs, mine = (_paths(lines, grid, low, high) for lines in (parity.references, parity.candidates))
+    their_levels, my_levels = (np.array([level(path, edges) for path in paths]) for paths in (theirs, mine))
+    bounds, parity.bound_from = _bounds(their_levels, my_levels, given)
+    gaps = _gaps(theirs, mine, grid)
     inside = np.clip(np.searchsorted(edges, grid, side="right") - 1, 0, count - 1)
     for i in range(count):
-        window = _window(parity, edges[i : i + 2], theirs[:, i], mine[:, i], gaps[inside == i])
+        window = _window(parity, edges[i : i + 2], their_levels[:, i], my_levels[:, i], gaps[inside == i])
         window.bound = float(bounds[i]) or given["tolerance"]
         parity.windows.append(window)
-    _areas(parity, low, high)
+    _areas(parity, theirs, mine, low, high)
     parity.mean_abs_gap = float(np.mean(np.abs(gaps)))
     parity.diverged = _first_apart(parity, grid, gaps, inside, given["smooth"])
+
+
+def _grid(every: Sequence[Line], low: float, high: float) -> Floats:
+    """Positions of the curve that logged least often."""
+    sparse = min(every, key=lambda line: line.between(low, high))
+    return np.unique(sparse.x[(sparse.x >= low) & (sparse.x <= high)])
+
+
+def _paths(lines: Sequence[Line], grid: Floats, low: float, high: float) -> list[Path]:
+    """The curves as they are compared: dense ones at the points of the sparsest, and at both ends."""
+    places, often = np.unique([low, *grid, high]), _DENSER * (len(grid) - 1)
+    return [line.through(places) if line.between(low, high) - 1 >= often else line.path for line in lines]
 
 
 def _window(parity: Parity, edges: Floats, theirs: Floats, mine: Floats, gaps: Floats) -> Window:
@@ -261,31 +275,25 @@ def _bounds(theirs: Floats, mine: Floats, given: Mapping[str, Any]) -> tuple[Flo
 # --------------------------------------------------------------------------- point by point
 
 
-def _grid(every: Sequence[Line], low: float, high: float) -> Floats:
-    """Positions of the curve that logged least often."""
-    sparse = min(every, key=lambda line: line.between(low, high))
-    return np.unique(sparse.x[(sparse.x >= low) & (sparse.x <= high)])
+def _mean_at(paths: Sequence[Path], x: Floats) -> Floats:
+    return np.asarray(np.mean([np.interp(x, *path) for path in paths], axis=0))
 
 
-def _mean_at(lines: Sequence[Line], x: Floats) -> Floats:
-    return np.asarray(np.mean([np.interp(x, *distinct(line.x, line.curve.values)) for line in lines], axis=0))
-
-
-def _gaps(parity: Parity, x: Floats) -> Floats:
+def _gaps(theirs: Sequence[Path], mine: Sequence[Path], x: Floats) -> Floats:
     """Relative gap at positions; NaN where the reference is 0."""
-    reference = _mean_at(parity.references, x)
+    reference = _mean_at(theirs, x)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((_mean_at(parity.candidates, x) - reference) / np.where(reference, np.abs(reference), np.nan))
+        return np.asarray((_mean_at(mine, x) - reference) / np.where(reference, np.abs(reference), np.nan))
 
 
-def _areas(parity: Parity, low: float, high: float) -> None:
+def _areas(parity: Parity, theirs: Sequence[Path], mine: Sequence[Path], low: float, high: float) -> None:
     """Exact integrals of the straight pieces: of what lies between the curves, and of the signed gap."""
-    every = [*parity.references, *parity.candidates]
-    apart_x = [line.x for i, line in enumerate(every) if not any(np.array_equal(line.x, o.x) for o in every[:i])]
+    every = [x for x, _ in (*theirs, *mine)]
+    apart_x = [x for i, x in enumerate(every) if not any(np.array_equal(x, other) for other in every[:i])]
     x = np.unique(np.concatenate([[low, high], *apart_x]))
     x = x[(x >= low) & (x <= high)]
-    reference = _mean_at(parity.references, x)
-    apart = _mean_at(parity.candidates, x) - reference
+    reference = _mean_at(theirs, x)
+    apart = _mean_at(mine, x) - reference
     a, b, width = apart[:-1], apart[1:], np.diff(x)
     crossing = a * b < 0
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -3,8 +3,10 @@
 The windows behind `parity`, with the same parameters: one row per candidate and window.
 
 Curves are aligned by consumed tokens, else samples, else steps, whatever is known of all of them (`align`; `alignment`
-says from where: logged, or steps times the batch of the configuration). Between logged points a curve is straight. The
-range that all have is cut into `windows`; in each the gap is (candidate - reference) / |reference| of the mean levels.
+says from where: logged, or steps times the batch of the configuration). Between logged points a curve is straight; one
+that logged at least twice as often as the one that logged least is taken at the points of that one, so that how often a
+program logs makes no gap. The range that all have is cut into `windows`; in each the gap is
+(candidate - reference) / |reference| of the mean levels.
 
 `bound` is how large a gap may be. With three or more repeats of the reference (a pattern that fits several experiments)
 it is what one more repeat would stay within: the prediction interval by Student's t from the spread of the repeats, at

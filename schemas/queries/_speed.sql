@@ -44,7 +44,7 @@ base AS MATERIALIZED (
   UNION ALL
   SELECT s.run_key, count(*) AS records, min(s.step) AS first_step, max(s.step) AS last_step,
     sum(s.work) AS work, sum(s.span) AS span, quantile_cont(s.pace, [0.05, 0.5, 0.95]) AS quantiles,
-    avg(s.mean_seconds) AS seconds,
+    avg(s.seconds) AS seconds,
     sum(s.data) / sum(CASE WHEN s.data IS NOT NULL THEN s.seconds END) AS data_share,
     median(s.seconds) FILTER (s.sampled) AS usual_seconds,
     median(s.data) FILTER (s.sampled) AS usual_data,

@@ -77,5 +77,9 @@ SELECT v.experiment, v.verdict, v.reason, v.touch.step AS first_touch, v.held.st
   _at(v.touch.series_key, v.touch.line) AS first_touch_at, _at(v.held.series_key, v.held.line) AS sustained_at,
   _at(v.hit.series_key, v.hit.line) AS smoothed_at, _at(v.final.series_key, v.final.line) AS final_at,
   coalesce(_at(v.hit.series_key, v.hit.line), _at(v.final.series_key, v.final.line)) AS source
-FROM verdicts v LEFT JOIN _redone() d ON d.experiment = v.experiment
+FROM verdicts v LEFT JOIN (
+  SELECT r.experiment, sum(r.steps)::BIGINT AS steps, CASE WHEN count(r.seconds) = count(*) THEN sum(r.seconds) END AS seconds
+  FROM _redone(pick) r
+  GROUP BY r.experiment
+) d ON d.experiment = v.experiment
 ORDER BY v.experiment;

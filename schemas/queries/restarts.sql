@@ -1,11 +1,13 @@
 -- How often was a training started again, why, and what did that cost?
 --
 -- One row per run that continues another one.  `kept_step` is the last step that was not done again: the checkpoint
--- that the log names, else the step before the first one logged.  `redone_steps` and `redone_seconds` are what the
--- attempt before (`before`) had done beyond it: seconds by its clock, else steps times their mean time (`clock`).
--- `gap_seconds` lie between the last record of the attempt before and the start of this one (the first sign of life
--- that its log gives), `startup_seconds` between that and its first record.  `redone_chip_hours` are the redone seconds times the devices; `idle_chip_hours` gap and
--- start-up times the devices, which holds only if nobody else had them meanwhile.
+-- that the log names, else the step before the first one logged.  `redone_steps` and `redone_seconds` are what earlier
+-- attempts had done beyond it and no restart before this one had undone: seconds by their clock (before the first
+-- record of an attempt at its mean pace), else steps times their mean time (`clock`).  `convergence` has the sums.
+-- `gap_seconds` lie between the last record of the attempt before (`before`) and the start of this one (the first sign
+-- of life that its log gives), `startup_seconds` between that and its first record.  `redone_chip_hours` are the redone
+-- seconds times the devices; `idle_chip_hours` gap and start-up times the devices, which holds only if nobody else had
+-- them meanwhile.  Both gap and idle time are NULL where the clock went back in between.
 --
 -- `cause` is what the attempt before says last: out of memory, an error, a loss that was no number any more, an
 -- exit; `cause_source` is its line.  `reason` says what is missing: a run may say that it resumed while the run that it
@@ -15,9 +17,8 @@
 CREATE OR REPLACE MACRO restarts(pick VARCHAR := '*') AS TABLE
 WITH linked AS MATERIALIZED (
   SELECT r.run_key, r.run_id, r.experiment, r.attempt, r.started_at, r.first_step, r.last_step, r.resumed_from,
-    lag(r.run_key) OVER w AS before_key, lag(r.run_id) OVER w AS before, lag(r.last_step) OVER w AS before_last,
-    lag(r.status) OVER w AS before_status, lag(r.device_count) OVER w AS before_devices, r.device_count,
-    coalesce(r.resumed_from, r.first_step - 1) AS kept
+    lag(r.run_key) OVER w AS before_key, lag(r.run_id) OVER w AS before, lag(r.status) OVER w AS before_status,
+    lag(r.device_count) OVER w AS before_devices, r.device_count, least(r.resumed_from, r.first_step - 1) AS kept
   FROM run_rows r JOIN _picked(pick) k ON k.run_key = r.run_key
   WHERE r.kind = 'training'
   WINDOW w AS (PARTITION BY r.experiment ORDER BY r.attempt)
@@ -26,41 +27,12 @@ again AS MATERIALIZED (
   SELECT l.* FROM linked l
   WHERE l.attempt > 1 OR l.resumed_from > 0
 ),
-tick AS MATERIALIZED (
-  SELECT p.run_key, p.step, p.tick
-  FROM (
-    SELECT b.run_key, unnest(b.steps) AS step, unnest(coalesce(b.clock, b.joined)) AS tick
-    FROM blocks b
-    WHERE b.phase = 'train'
-      AND b.run_key IN (SELECT unnest([a.run_key, a.before_key]) FROM again a)
-  ) p
-  WHERE p.tick IS NOT NULL
-),
-side AS MATERIALIZED (
-  SELECT a.run_key, a.run_key AS of_key, false AS is_before, a.kept FROM again a
-  UNION ALL
-  SELECT a.run_key, a.before_key, true, a.kept FROM again a WHERE a.before_key IS NOT NULL
-),
-clock AS (
-  SELECT s.run_key, max(t.tick) FILTER (s.is_before) AS before_end,
-    max(t.tick) FILTER (s.is_before AND t.step <= s.kept) AS before_kept,
-    min(t.tick) FILTER (s.is_before) AS before_first, min(t.tick) FILTER (NOT s.is_before) AS first_record
-  FROM tick t JOIN side s ON s.of_key = t.run_key
-  GROUP BY s.run_key
-),
--- Mean time of the steps of the attempt before, data wait included, for logs without a clock.
-pace AS (
-  SELECT q.run_key, avg(q.val) FILTER (q.metric = 'step_time')
-    + CASE WHEN bool_or(q.apart) THEN coalesce(avg(q.val) FILTER (q.metric = 'data_time'), 0) ELSE 0 END AS seconds
-  FROM (
-    SELECT s.run_key, s.metric, s.definition = 'step_time@excl_data' AS apart, unnest(v.vals) AS val,
-      unnest(v.shown) AS shown
-    FROM series_rows s JOIN block_values v ON v.series_key = s.series_key
-    WHERE s.run_key IN (SELECT a.before_key FROM again a) AND s.phase = 'train' AND s.device_index IS NULL
-      AND s.metric IN ('step_time', 'data_time') AND NOT v.hidden
-  ) q
-  WHERE q.shown IS NOT FALSE AND isfinite(q.val)
-  GROUP BY q.run_key
+clock AS MATERIALIZED (
+  SELECT b.run_key, min(list_min(coalesce(b.clock, b.joined))) AS first,
+    max(list_max(coalesce(b.clock, b.joined))) AS last
+  FROM blocks b
+  WHERE b.phase = 'train' AND b.run_key IN (SELECT unnest([a.run_key, a.before_key]) FROM again a)
+  GROUP BY b.run_key
 ),
 said AS (
   SELECT e.run_key, max_by({kind: e.kind, message: e.message, place: w.path || coalesce(':' || e.line, '')},
@@ -96,21 +68,18 @@ begin AS (
   GROUP BY s.run_key
 ),
 measured AS (
-  SELECT a.*, greatest(0, a.before_last - a.kept) AS redone, c.first_record,
-    CASE WHEN a.before_last > a.kept THEN coalesce(epoch(c.before_end - coalesce(c.before_kept, c.before_first)),
-      (a.before_last - a.kept) * p.seconds) ELSE CASE WHEN a.before_key IS NOT NULL THEN 0 END END AS redone_seconds,
-    CASE WHEN a.before_last > a.kept THEN CASE WHEN c.before_end IS NOT NULL THEN 'logged'
-      WHEN p.seconds IS NOT NULL THEN 'step times' END END AS clock,
-    epoch(least(a.started_at, u.time, c.first_record) - c.before_end) AS gap,
-    epoch(c.first_record - least(a.started_at, u.time)) AS startup, u.first AS resume,
-    coalesce(a.device_count, a.before_devices) AS devices
-  FROM again a LEFT JOIN clock c ON c.run_key = a.run_key LEFT JOIN pace p ON p.run_key = a.before_key
-    LEFT JOIN resume u ON u.run_key = a.run_key
+  SELECT a.*, CASE WHEN a.before_key IS NOT NULL THEN coalesce(d.steps, 0) END AS redone_steps,
+    CASE WHEN a.before_key IS NOT NULL AND d.steps IS NULL THEN 0 ELSE d.seconds END AS redone_seconds, d.clock,
+    epoch(least(a.started_at, u.time, c.first) - e.last) AS gap,
+    epoch(c.first - least(a.started_at, u.time)) AS startup, u.first AS resume, coalesce(a.device_count, a.before_devices) AS devices
+  FROM again a LEFT JOIN clock c ON c.run_key = a.run_key LEFT JOIN clock e ON e.run_key = a.before_key
+    LEFT JOIN _redone(pick) d ON d.run_key = a.run_key LEFT JOIN resume u ON u.run_key = a.run_key
 )
-SELECT m.run_id, m.before, m.attempt, m.kept_at AS kept_step, m.redone_steps, m.redone_seconds, m.clock,
-  m.gap AS gap_seconds, m.startup AS startup_seconds, m.devices,
+SELECT m.run_id, m.before, m.attempt, m.kept AS kept_step, m.redone_steps, m.redone_seconds, m.clock,
+  CASE WHEN m.gap >= 0 THEN m.gap END AS gap_seconds, m.startup AS startup_seconds, m.devices,
   m.redone_seconds * m.devices / 3600 AS redone_chip_hours,
-  (coalesce(m.gap, 0) + coalesce(m.startup, 0)) * m.devices / 3600 AS idle_chip_hours,
+  CASE WHEN m.gap < 0 THEN NULL ELSE (coalesce(m.gap, 0) + coalesce(m.startup, 0)) * m.devices / 3600 END
+    AS idle_chip_hours,
   CASE
     WHEN m.before_key IS NULL THEN 'cannot tell'
     WHEN s.last.kind = 'oom' THEN 'out of memory'
@@ -131,7 +100,7 @@ SELECT m.run_id, m.before, m.attempt, m.kept_at AS kept_step, m.redone_steps, m.
     WHEN m.gap < 0 THEN 'it started before the last record of the attempt before'
   END AS reason,
   m.experiment, coalesce(m.resume.place, b.at.path || ':' || b.at.line) AS source
-FROM (SELECT x.*, x.kept AS kept_at, CASE WHEN x.before_key IS NOT NULL THEN coalesce(x.redone, 0) END AS redone_steps FROM measured x) m
+FROM measured m
   LEFT JOIN said s ON s.run_key = m.before_key
   LEFT JOIN loss l ON l.run_key = m.before_key
   LEFT JOIN begin b ON b.run_key = m.run_key

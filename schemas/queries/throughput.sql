@@ -7,9 +7,10 @@
 -- data wait (`tgs@tokens_over_time`); where it gives only rates, their harmonic mean, since each of them is for one
 -- step (`harmonic_mean(...)` of the log's own definition); where it gives neither, global batch size times sequence
 -- length of the run's configuration over step time and devices (`tgs@config_batch`); NULL without these.
+-- Where several ranks log, a step takes as long as its slowest rank, and `step_time` is its time; tokens are the mean
+-- of the ranks, of rates the lowest counts.  `p5`, `median` and `p95` are of the same speed per device, step by step.
 -- `tokens_per_second` is that times the number of devices, for the whole system: `device_count` of the run, else
--- the number of ranks that logged (`devices_from`); NULL where nobody said.
--- `p5`, `median` and `p95` are of the speed per device, step by step; a step takes as long as its slowest rank.
+-- the number of ranks that logged, where those are 0 to n - 1 (`devices_from`); NULL where nobody said.
 -- `clock_gap` is how much longer the steps took by the log's clock than by their own times, as a fraction:
 -- checkpoints, validation and pauses; `clock_note` speaks up beyond 5 %.
 -- `drops` counts stretches below `drop` times the median, `worst_drop` is the one that cost most time: see
@@ -21,20 +22,9 @@
 CREATE OR REPLACE MACRO throughput(
   drop DOUBLE := 0.7, warmup DOUBLE := 0.01, pick VARCHAR := '*'
 ) AS TABLE
-WITH of_run AS (
-  SELECT r.run_key, count(DISTINCT r.rank) FILTER (r.role = r.driver) AS ranks,
-    any_value(r.driver) AS driver, any_value(r.definition) FILTER (r.role = 'rate') AS definition
-  FROM _roles(pick) r
-  GROUP BY r.run_key
-),
-shown AS (
-  SELECT s.*, o.ranks, k.run_id, k.experiment, k.model, k.vendor, k.device,
-    s.work / s.span AS speed, coalesce(k.device_count, CASE WHEN o.ranks > 1 THEN o.ranks END) AS devices,
-    -- Tokens per device and step, where the speed is in steps per second.
-    CASE o.driver WHEN 'time' THEN
-      _step_tokens(k.config) / nullif(coalesce(k.device_count, CASE WHEN o.ranks > 1 THEN o.ranks END), 0)
-    ELSE 1 END AS scale,
-    CASE WHEN k.device_count IS NOT NULL THEN 'device_count' WHEN o.ranks > 1 THEN 'ranks' END AS devices_from,
+WITH shown AS (
+  SELECT s.*, o.ranks, k.run_id, k.experiment, k.model, k.vendor, k.device, s.work / s.span AS speed, o.devices,
+    o.scale, o.devices_from,
     CASE o.driver
       WHEN 'tokens' THEN 'tgs@tokens_over_time'
       WHEN 'rate' THEN 'harmonic_mean(' || coalesce(o.definition, 'tgs') || ')'
@@ -44,7 +34,7 @@ shown AS (
     (list_reverse_sort([{lost: coalesce(d.lost_seconds, -1), spot: d} FOR d IN s.drops]))[1] .spot AS worst
   FROM _speed(drop, warmup, pick) s
     JOIN run_rows k ON k.run_key = s.run_key
-    JOIN of_run o ON o.run_key = s.run_key
+    JOIN _devices(pick) o ON o.run_key = s.run_key
 )
 SELECT s.run_id, s.speed * s.scale AS tokens_per_second_per_device,
   s.speed * s.scale * s.devices AS tokens_per_second, s.devices,

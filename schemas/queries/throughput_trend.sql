@@ -6,19 +6,10 @@
 -- parameter: every BIGINT = 100 in 1.. -- steps per window
 -- parameter: pick VARCHAR = '*' -- experiment or run, or a pattern with * of them
 CREATE OR REPLACE MACRO throughput_trend(every BIGINT := 100, pick VARCHAR := '*') AS TABLE
-WITH scales AS (
-  SELECT r.run_key, CASE any_value(r.driver) WHEN 'time' THEN
-      any_value(_step_tokens(k.config)) / nullif(coalesce(any_value(k.device_count),
-        CASE WHEN count(DISTINCT r.rank) FILTER (r.role = r.driver) > 1
-          THEN count(DISTINCT r.rank) FILTER (r.role = r.driver) END), 0)
-    ELSE 1 END AS scale
-  FROM _roles(pick) r JOIN run_rows k ON k.run_key = r.run_key
-  GROUP BY r.run_key
-),
-windowed AS (
+WITH windowed AS (
   SELECT s.run_key, min(s.step) AS first_step, max(s.step) AS last_step,
     count(*) AS records, sum(s.work) / sum(s.span) AS speed,
-    avg(s.mean_seconds) AS step_time,
+    avg(s.seconds) AS step_time,
     sum(s.data) / sum(CASE WHEN s.data IS NOT NULL THEN s.seconds END) AS data_share,
     min_by({series_key: s.series_key, line: s.line}, s.step) AS start
   FROM _step_speed(pick, 0, 'single') s
@@ -29,7 +20,7 @@ SELECT k.run_id, v.first_step, v.last_step,
   v.speed / median(v.speed) OVER (PARTITION BY v.run_key) AS ratio, v.records, k.experiment,
   p.path || coalesce(':' || v.start.line, '') AS source
 FROM windowed v
-  JOIN scales c ON c.run_key = v.run_key
+  JOIN _devices(pick) c ON c.run_key = v.run_key
   JOIN run_rows k ON k.run_key = v.run_key
   JOIN series_rows x ON x.series_key = v.start.series_key
   JOIN source_rows p ON p.source_key = x.source_key
