@@ -62,7 +62,7 @@ def test_words_say_n_caveats_and_what_is_not_drawn(repeats):
         "How fast is each device against Toy X1?", "training: other, bf16, TP8, 8 devices, against Toy X1",
         "training: toy_7b, bf16, 8 devices, against Toy X1", "Toy X2, TP8", "Toy X2, TP4", "1.51  n 4/4",
         "1.39 *  n 1/4", "0.8  n 1/1", "training: geometric mean, against Toy X1", "Toy X2, 2 models, 3 pairs",
-        "1 not comparable, not drawn", "1 device without a value", "* with caveats (query comparability)",
+        "1 not comparable, not drawn", "1 without value or counterpart", "* with caveats (query comparability)",
         "more is better", "tgs@toy", "Welch t on log values",
         "the same in numbers: llmstats query compare", "--detail true",
     ):  # fmt: skip

@@ -73,7 +73,7 @@ class Bars:
     metric: str
     less_is_better: bool
     not_comparable: int
-    silent: int  #: models and devices without a value
+    silent: int  #: configurations without a value, or that nothing is compared with
     left_out: int
     footer: list[str]
 
@@ -234,7 +234,7 @@ def _keys(data: Bars) -> list[list[Key]]:
     if data.not_comparable:
         keys.append(Key(f"{data.not_comparable} not comparable, not drawn", BLANK))
     if data.silent:
-        keys.append(Key(f"{count(data.silent, 'device')} without a value", BLANK))
+        keys.append(Key(f"{data.silent:,} without value or counterpart", BLANK))
     rows = in_rows(keys, 3)
     if data.left_out:
         rows.append(
