@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -22,17 +23,24 @@ if TYPE_CHECKING:
 _SHARE = 0.05
 #: Seconds between two looks for directories that the program made.
 _LOOK = 2.0
-_STAMP = len("20250209_031500")
+#: Called by a time of day, as mmengine's directories are; with a number more, those of starts in the same second.
+_TIMED = re.compile(r".{8}_.{6}(?P<again>_\d+)?")
 
 
 def _timed(work_dir: str) -> list[str]:
-    """Directories of a work_dir that are called by a time of day, as mmengine's runs are."""
+    """Directories of a work_dir that are called by a time of day: of the program's own runs, or of other starts."""
     work_dir = os.path.abspath(work_dir)
     try:
-        found = [e.path for e in os.scandir(work_dir) if e.is_dir() and e.name[8:9] == "_" and len(e.name) == _STAMP]
+        found = [e.path for e in os.scandir(work_dir) if e.is_dir() and _TIMED.fullmatch(e.name)]
     except OSError:
         return []
     return sorted(found)
+
+
+def _of_a_start(directory: str) -> bool:
+    """Whether another start of the work made a directory, not the program."""
+    named = _TIMED.fullmatch(os.path.basename(directory))
+    return bool(named and named["again"]) or os.path.exists(os.path.join(directory, RUN_JSON))
 
 
 class Watch:
@@ -102,7 +110,7 @@ class Watch:
         for directory in _timed(self._settings.work_dir):
             if directory not in self._known:
                 self._known.add(directory)
-                self._alone = self._alone and not os.path.exists(os.path.join(directory, RUN_JSON))
+                self._alone = self._alone and not _of_a_start(directory)
                 if self._alone:
                     self._job.add_logs(directory)
         self._look_due = time.monotonic() + _LOOK

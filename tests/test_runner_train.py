@@ -530,6 +530,14 @@ def test_run_json_covers_the_directories_that_a_program_made(tmp_path):
     assert json.loads((folder(result) / "run.json").read_text())["logs"] == ["../20250209_031507"]
 
 
+def test_a_start_in_the_same_second_is_another_start(tmp_path):
+    work = tmp_path / "w" / "toy"
+    names = ("20250209_031507", "20250209_031507_2", "20250209_031508")
+    code = f"import os; [os.makedirs({str(work)!r} + '/' + name) for name in {names}]"
+    result = start(tmp_path, "--name", "toy", command=[sys.executable, "-c", code])
+    assert told(folder(result))["logs"] == ["../20250209_031507"]
+
+
 def test_another_start_of_the_same_work_is_not_covered(tmp_path):
     """Nor what is made after it; its own run.json says how it ended, whatever an older one claims."""
     work = tmp_path / "w" / "toy"
