@@ -22,7 +22,7 @@ pytestmark = pytest.mark.wheel
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "work_dirs"
 #: What runs again on the newest DuckDB; files that need torch or the checkout itself are not among them.
-AGAIN = ("test_store*.py", "test_quer*.py")
+AGAIN = ("test_store.py", "test_store_runs.py", "test_query.py", "test_queries_sql.py", "test_queries_throughput.py")
 PIP = ("-m", "pip", "install", "--quiet", "--prefer-binary", "--disable-pip-version-check")
 
 
