@@ -304,8 +304,8 @@ class Ingest:
             self.report.statuses -= Counter([counted])
         self.report.statuses["failed"] += 1
         self.report.problems.append((delta.path, "failed", error))
-        nothing_read = dict.fromkeys(("bytes_read", "content_hash", "blocks", "state"))
-        columns = {**delta.columns, **nothing_read, "bytes_read": 0, "status": "failed", "error": error}
+        nothing_read = dict.fromkeys(("content_hash", "blocks", "state")) | {"bytes_read": 0}
+        columns = {**delta.columns, **nothing_read, "status": "failed", "error": error}
         return self._store.commit([Delta(delta.path, REPLACE, delta.expected, columns)])
 
 

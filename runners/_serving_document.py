@@ -16,7 +16,7 @@ from . import _serving_measure as measure
 from . import _serving_profile as profile
 from ._serving_server import Server
 from ._serving_settings import VERSION, Cell, Settings
-from ._serving_stream import Answer
+from ._serving_stream import Answer, object_of
 
 #: From this share of one core on, or with an event loop this late in the median, the client is part of the result.
 _BUSY, _LATE = 0.85, 0.005
@@ -38,11 +38,10 @@ def stored(job: Job, cell: Cell) -> dict[str, Any] | None:
 def read_object(path: str) -> dict[str, Any] | None:
     """A JSON object; None where there is none that can be read."""
     try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-    except (OSError, ValueError):
+        with open(path, "rb") as file:
+            return object_of(file.read())
+    except OSError:
         return None
-    return document if isinstance(document, dict) else None
 
 
 def opened(

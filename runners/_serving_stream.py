@@ -103,7 +103,7 @@ class Answer:
         if payload == b"[DONE]":
             self.done = True
             return
-        event = _object(payload)
+        event = object_of(payload)
         if event is None:
             self.fail("bad_json", payload.decode("utf-8", "replace"))
         elif event.get("error"):
@@ -146,19 +146,19 @@ class Answer:
     def _last_line(self, now: float) -> None:
         """What stands behind the last newline: an event if it is whole; a stream may also break off there."""
         payload = self._rest[5:].strip() if self._rest.startswith(b"data:") else b""
-        if payload == b"[DONE]" or _object(payload) is not None:
+        if payload == b"[DONE]" or object_of(payload) is not None:
             self._event(payload, now)
 
     def _other(self) -> None:
         """Say what came in place of a stream."""
-        document = _object(self.body)
+        document = object_of(self.body)
         if document is not None and document.get("error"):
             self.fail("server_error", _message(document["error"]))
         else:
             self.fail("no_stream", f"no event came, but {self.body.decode('utf-8', 'replace').strip()}")
 
 
-def _object(text: bytes) -> dict[str, Any] | None:
+def object_of(text: bytes) -> dict[str, Any] | None:
     """A JSON object; None where it is none."""
     try:
         document = json.loads(text)

@@ -208,12 +208,22 @@ exit 0
 """
 
 
-def test_a_failure_that_xtuner_hides(tmp_path, monkeypatch):
+@pytest.fixture
+def xtuner(tmp_path, monkeypatch):
+    """Puts a script onto the PATH as ``xtuner``."""
+
+    def put(script):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "xtuner").write_text(script)
+        (tmp_path / "bin" / "xtuner").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+
+    return put
+
+
+def test_a_failure_that_xtuner_hides(tmp_path, xtuner):
     """Its command ends with 0 whatever becomes of the training."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "xtuner").write_text(XTUNER)
-    (tmp_path / "bin" / "xtuner").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    xtuner(XTUNER)
     result = run("train", "toy_cfg", "--nproc", 4, "--work-dir", tmp_path / "w", "--deepspeed", "deepspeed_zero2")
     assert result.exit_code == 1
     assert "NPROC_PER_NODE=4 train toy_cfg --work-dir" in result.stderr
@@ -230,12 +240,9 @@ exit 0
 """
 
 
-def test_a_failure_that_xtuner_hides_before_its_log_begins(tmp_path, monkeypatch):
+def test_a_failure_that_xtuner_hides_before_its_log_begins(tmp_path, xtuner):
     """No format is recognised: Python's traceback is all that there is."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "xtuner").write_text(FAILING)
-    (tmp_path / "bin" / "xtuner").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    xtuner(FAILING)
     result = run("train", "toy_cfg", "--work-dir", tmp_path / "w")
     assert result.exit_code == 1
     assert told(folder(result))["status"] == "failed"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from llmstats.picture import Picture
 from llmstats.plot_data import Curve, Curves, curves
@@ -56,10 +57,14 @@ def _styles(curves: Sequence[Curve]) -> list[dict[str, Any]]:
 
 
 def _line(axes: Axes, curve: Curve, look: dict[str, Any]) -> None:
-    one = curve.steps[0] == curve.steps[-1]
-    axes.plot(curve.steps, curve.values, color=look["color"], linewidth=0.6, alpha=0.45, marker="." if one else None)
-    one = len(curve.means) > 0 and curve.mean_steps[0] == curve.mean_steps[-1]
-    axes.plot(curve.mean_steps, curve.means, linewidth=2.0, marker="." if one else None, **look)
+    thin = {"color": look["color"], "linewidth": 0.6, "alpha": 0.45}
+    axes.plot(curve.steps, curve.values, marker=_dot(curve.steps), **thin)
+    axes.plot(curve.mean_steps, curve.means, linewidth=2.0, marker=_dot(curve.mean_steps), **look)
+
+
+def _dot(steps: npt.NDArray[np.float64]) -> str | None:
+    """A mark where a line would show nothing: all is at one step."""
+    return "." if len(steps) and steps[0] == steps[-1] else None
 
 
 def _scales(axes: Axes, data: Curves) -> None:
